@@ -1,0 +1,1 @@
+"""The load programs, and the peers that smsign is run against."""

@@ -1,0 +1,1 @@
+"""Every change: rule, rows, event and outbox in one transaction."""

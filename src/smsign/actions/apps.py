@@ -1,0 +1,127 @@
+"""Create an application, rotate its secret, show it, open and close its SMS service, switch what it uses."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from smsign.domain import apps
+from smsign.domain.apps import App
+from smsign.domain.events import Kind, Subject
+from smsign.domain.signatures import Status
+from smsign.errors import Conflict, InvalidInput
+from smsign.storage import apps as rows
+from smsign.storage import events
+from smsign.storage import signatures as signature_rows
+from smsign.storage.db import Database, Tx
+from smsign.storage.vault import Vault
+
+_MICROSECONDS = 1_000_000
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """What an application signs its requests with: 24 characters of [0-9a-f] each."""
+
+    app_key: str
+    master_secret: str
+
+
+def make_keys() -> Keys:
+    """Return a new pair of keys."""
+    return Keys(secrets.token_hex(12), secrets.token_hex(12))
+
+
+async def create(
+    db: Database, vault: Vault, *, name: str, keys: Keys, use_by_hand: bool, actor: str, now: int
+) -> App:
+    """Add an application with its SMS service open.
+
+    Raises: InvalidInput when the name is malformed or taken.
+    """
+    apps.check_name(name)
+
+    async def change(tx: Tx) -> App:
+        try:
+            app_id = await rows.insert(
+                tx,
+                name=name,
+                app_key=keys.app_key,
+                secret_mac=vault.mac(keys.master_secret),
+                secret_sealed=vault.seal(keys.master_secret, app_key=keys.app_key),
+                use_by_hand=use_by_hand,
+                now=now,
+            )
+        except Conflict:
+            raise InvalidInput(f"name: an application called {name} exists already; choose another") from None
+        told = {"name": name, "app_key": keys.app_key}
+        await events.append(
+            tx, Subject.APP, app_id, Kind.APP_CREATED, actor=actor, now=now, data=told, first=True
+        )
+        return await rows.lock(tx, app_id)
+
+    return await db.write(change)
+
+
+async def rotate(db: Database, vault: Vault, *, app: App, overlap_s: int, actor: str, now: int) -> Keys:
+    """Give an application a new masterSecret; the old one stays valid for `overlap_s` seconds."""
+    keys = Keys(app.app_key, secrets.token_hex(12))
+
+    async def change(tx: Tx) -> None:
+        current = await rows.lock(tx, app.id)
+        await rows.update_secret(
+            tx,
+            current,
+            secret_mac=vault.mac(keys.master_secret),
+            secret_sealed=vault.seal(keys.master_secret, app_key=app.app_key),
+            old_secret_until=now + overlap_s * _MICROSECONDS if overlap_s else None,
+        )
+        told = {"overlap_s": overlap_s}
+        await events.append(tx, Subject.APP, app.id, Kind.SECRET_ROTATED, actor=actor, now=now, data=told)
+
+    await db.write(change)
+    return keys
+
+
+async def show_secret(db: Database, vault: Vault, *, app: App, actor: str, now: int) -> str:
+    """Return the masterSecret; that it was shown is an event."""
+
+    async def change(tx: Tx) -> bytes:
+        await rows.lock(tx, app.id)
+        await events.append(tx, Subject.APP, app.id, Kind.SECRET_SHOWN, actor=actor, now=now)
+        return await rows.get_sealed(tx, app.id)
+
+    return vault.unseal(await db.write(change), app_key=app.app_key)
+
+
+async def set_open(db: Database, *, app: App, sms_open: bool, actor: str, now: int) -> App:
+    """Open or close the SMS service; closed, every call answers 50008."""
+
+    async def change(tx: Tx) -> App:
+        await rows.lock(tx, app.id)
+        await rows.update_open(tx, app.id, sms_open=sms_open)
+        kind = Kind.APP_OPENED if sms_open else Kind.APP_CLOSED
+        await events.append(tx, Subject.APP, app.id, kind, actor=actor, now=now)
+        return await rows.lock(tx, app.id)
+
+    return await db.write(change)
+
+
+async def use(db: Database, *, app: App, signature_id: int | None, actor: str, now: int) -> App:
+    """Set which signature the application uses, or none.
+
+    Raises: InvalidInput unless it is one of the application's that passed.
+    """
+
+    async def change(tx: Tx) -> App:
+        if signature_id is not None:
+            signature = await signature_rows.lock(tx, app.id, signature_id)
+            if signature is None or signature.status != Status.PASSED:
+                raise InvalidInput(f"signature {signature_id} is none of {app.name}'s that passed the audit")
+        current = await rows.lock(tx, app.id)
+        await rows.update_in_use(tx, app.id, in_use_id=signature_id)
+        told = {"from": current.in_use_id, "to": signature_id}
+        await events.append(tx, Subject.APP, app.id, Kind.USE_CHANGED, actor=actor, now=now, data=told)
+        return await rows.lock(tx, app.id)
+
+    return await db.write(change)

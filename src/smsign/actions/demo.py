@@ -1,0 +1,62 @@
+"""The demonstration: an application with the keys of the contract's own examples, and signature 37582.
+
+The keys are public, so this is only ever put into a database of its own.
+"""
+
+from __future__ import annotations
+
+from smsign.actions import apps as app_actions
+from smsign.actions import audits
+from smsign.actions.apps import Keys
+from smsign.actions.signatures import record
+from smsign.domain.events import Kind
+from smsign.domain.signatures import Submission
+from smsign.errors import SetupError
+from smsign.storage import apps as app_rows
+from smsign.storage import signatures as rows
+from smsign.storage.db import Database, Tx
+from smsign.storage.migrate import get_meta, put_meta
+from smsign.storage.vault import Vault
+
+KEYS = Keys("7d431e42dfa6a6d693ac2d04", "5e987ac6d2e04d95a9d8f0d1")
+SIGN_ID = 37582
+CONTENT = "极光推送"
+NAME = "demo"
+_ACTOR = "system:demo"
+_META = "demo"
+
+
+async def load(db: Database, vault: Vault, *, now: int) -> bool:
+    """Put the demonstration into an empty database; return False if it is there already.
+
+    Raises: SetupError when the database holds anything else.
+    """
+    if await get_meta(db.read, _META):
+        return False
+    if await app_rows.list_(db.read, limit=1):
+        raise SetupError(
+            "demo: this database has applications of its own, and the demonstration's keys are public;"
+            " name another folder with --data"
+        )
+    app = await app_actions.create(db, vault, name=NAME, keys=KEYS, use_by_hand=False, actor=_ACTOR, now=now)
+
+    submission = Submission(CONTENT, {}, ())
+
+    async def submit(tx: Tx) -> None:
+        actor = f"app:{KEYS.app_key}"
+        await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
+        await rows.insert_version(tx, app.id, SIGN_ID, 1, submission, actor=actor, now=now)
+        told = submission.told(1)
+        await record(tx, app.id, SIGN_ID, Kind.SUBMITTED, actor=actor, now=now, data=told, first=True)
+        await put_meta(tx, _META, "loaded")
+
+    await db.write(submit)
+    await audits.decide(
+        db,
+        signature_id=SIGN_ID,
+        passed=False,
+        reasons=["name_mismatch", "unreadable"],
+        actor=_ACTOR,
+        now=now,
+    )
+    return True

@@ -1,0 +1,42 @@
+"""Verify the ledger: walk every chain, and find the first row that is not as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from smsign.domain import events
+from smsign.domain.events import GENESIS
+from smsign.storage import events as rows
+from smsign.storage.db import Database
+
+PAGE = 2000
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a walk found. `fault` names the first broken row, or is None."""
+
+    chains: int
+    events: int
+    fault: str | None
+
+
+async def verify(db: Database, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+    """Walk all chains in order, memory bounded; call `progress` with the events seen so far."""
+    walked = chains = 0
+    at: tuple[str, int, int] = ("", 0, 0)
+    prev_hash = GENESIS
+    while page := await rows.list_after(db.scan, at, limit=PAGE):
+        for event in page:
+            if (event.subject, event.subject_id) != at[:2]:
+                at, prev_hash = (event.subject, event.subject_id, 0), GENESIS
+                chains += 1
+            if fault := events.fault(event, seq=at[2] + 1, prev_hash=prev_hash):
+                return Verdict(
+                    chains, walked, f"{event.subject} {event.subject_id}: {fault} (row {event.id})"
+                )
+            at, prev_hash = (event.subject, event.subject_id, event.seq), event.hash
+            walked += 1
+        progress(walked)
+    return Verdict(chains, walked, await rows.find_cut(db.scan) or await rows.find_graft(db.scan))

@@ -1,0 +1,137 @@
+"""Submit a signature, again after a refusal, and delete it.
+
+Each action checks first, then writes in one transaction: the rows, the event, the outbox. Actors are
+named `kind:name`, as in `app:7d43…`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from smsign.domain import content as contents
+from smsign.domain import images, signatures
+from smsign.domain.apps import App
+from smsign.domain.events import Kind, Subject
+from smsign.domain.signatures import Rules, Signature, Submission
+from smsign.errors import Conflict, refuse
+from smsign.storage import apps as app_rows
+from smsign.storage import events
+from smsign.storage import signatures as rows
+from smsign.storage.blobs import Blobs
+from smsign.storage.db import Database, Tx
+from smsign.storage.evidence import Incoming
+
+
+async def submit(
+    db: Database,
+    blobs: Blobs,
+    rules: Rules,
+    *,
+    app: App,
+    signature_id: int | None = None,
+    fields: Mapping[str, str],
+    pictures: Sequence[Incoming],
+    actor: str,
+    now: int,
+) -> int:
+    """Put a signature in the audit, a new one or the next version of `signature_id`; return its id.
+
+    Contract: Create Signature API, Modify Signature API.
+
+    Raises: Refusal 50007, 50104, 50101 for what is wrong with it, 50103 while another is in the audit,
+    50102 to modify one that is unknown or has passed.
+    """
+    submission = await _examine(rules, fields, pictures)
+    for picture in pictures:  # before the transaction: a row never names a picture that is not on disk
+        await picture.keep(blobs)
+
+    async def change(tx: Tx) -> int:
+        if signature_id is None:
+            return await _insert(tx, app.id, submission, actor=actor, now=now)
+        return await _update(tx, app.id, signature_id, submission, actor=actor, now=now)
+
+    return await db.write(change)
+
+
+async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: int) -> None:
+    """Delete a signature; one in the audit is withdrawn by it (contract, Delete Signature API).
+
+    Raises: Refusal 50102 for an unknown one, 50105 for the one in use.
+    """
+
+    async def change(tx: Tx) -> None:
+        signature = await _lock(tx, app.id, signature_id)
+        holder = await app_rows.lock(tx, app.id)
+        signatures.check_delete(signature, in_use_id=holder.in_use_id)
+        await rows.update_deleted(tx, signature, now=now)
+        await record(tx, app.id, signature_id, Kind.DELETED, actor=actor, now=now)
+
+    await db.write(change)
+
+
+async def record(
+    tx: Tx,
+    app_id: int,
+    signature_id: int,
+    kind: Kind,
+    *,
+    actor: str,
+    now: int,
+    data: Mapping[str, object] | None = None,
+    first: bool = False,
+) -> None:
+    """Add an event of a signature to the ledger and to the outbox."""
+    event_id, seq = await events.append(
+        tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
+    )
+    await events.tell(tx, event_id, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
+
+
+async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:
+    signature_id = await rows.insert(tx, app_id, content=submission.content, now=now)
+    if signature_id is None:
+        raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
+    await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
+    told = submission.told(1)
+    await record(tx, app_id, signature_id, Kind.SUBMITTED, actor=actor, now=now, data=told, first=True)
+    return signature_id
+
+
+async def _update(
+    tx: Tx, app_id: int, signature_id: int, submission: Submission, *, actor: str, now: int
+) -> int:
+    signature = await _lock(tx, app_id, signature_id)
+    signatures.check_resubmit(signature, in_audit=await rows.find_in_audit(tx, app_id))
+    try:
+        await rows.update_resubmitted(tx, signature, content=submission.content, now=now)
+    except Conflict:  # another one slipped in since the look above
+        raise signatures.other_in_audit(None) from None
+    n = signature.version + 1
+    await rows.insert_version(tx, app_id, signature_id, n, submission, actor=actor, now=now)
+    told = submission.told(n)
+    await record(tx, app_id, signature_id, Kind.RESUBMITTED, actor=actor, now=now, data=told)
+    return signature_id
+
+
+async def _lock(tx: Tx, app_id: int, signature_id: int) -> Signature:
+    signature = await rows.lock(tx, app_id, signature_id)
+    if signature is None:
+        raise signatures.unknown_id()
+    return signature
+
+
+async def _examine(rules: Rules, fields: Mapping[str, str], pictures: Sequence[Incoming]) -> Submission:
+    """Return what is submitted, or refuse it with everything that is wrong."""
+    content = fields.get("sign", "")
+    texts = {name: text for name, text in fields.items() if name != "sign"}
+    problems = signatures.check_fields(texts)
+    if content:
+        problems += contents.check(content, at_least=rules.content_min, at_most=rules.content_max)
+    else:
+        problems.append(signatures.missing_content())
+    slots, misplaced = images.assign_slots([picture.field for picture in pictures])
+    problems += misplaced
+    for picture, slot in zip(pictures, slots, strict=True):
+        problems += await picture.examine(slot, rules)
+    refuse(problems)
+    return Submission(content, texts, tuple(each.image for each in pictures if each.image is not None))

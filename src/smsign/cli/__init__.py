@@ -1,0 +1,48 @@
+"""The command line: `smsign COMMAND`. Each command calls one action or read and shows what came of it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from smsign import __version__
+from smsign.cli.app import app
+from smsign.cli.audit import audit
+from smsign.cli.events import events
+from smsign.cli.serve import migrate, serve, sweep
+from smsign.errors import SmsignError
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=HELP)
+@click.version_option(__version__, prog_name="smsign")
+def cli() -> None:
+    """A self-hosted SMS signature service.
+
+    \b
+    smsign serve                          start the server
+    smsign app create NAME                make an application and its keys
+    smsign audit list                     see what waits for a decision
+    smsign audit pass ID                  or: smsign audit refuse ID --reason unreadable
+
+    Every setting is also an environment variable: --data is SMSIGN_DATA. Commands find the database
+    through the same settings as the server, and work while it runs.
+
+    \b
+    Exit codes: 0 done · 1 refused or failed, with the reason on standard error · 2 wrong usage
+    """
+
+
+for command in (serve, migrate, sweep, app, audit, events):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; a failure that smsign foresees is one line, not a traceback."""
+    try:
+        cli()
+    except SmsignError as error:
+        click.echo(f"smsign: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,80 @@
+"""Flags made from the table of settings, and what all commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from smsign import config
+from smsign.config import SETTINGS, Settings
+from smsign.storage.stores import Stores, open_stores
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+
+def settings_options(*, stored_only: bool) -> Callable[[Command], Command]:
+    """Add the flags of the settings; those that say where things are kept, or all of them."""
+
+    def decorate(command: Command) -> Command:
+        for setting in reversed(SETTINGS.values()):
+            if setting.stored or not stored_only:
+                default = f" [{setting.default}]" if setting.default != "" else ""
+                command = click.option(
+                    setting.flag,
+                    setting.name,
+                    metavar="TEXT" if isinstance(setting.default, str) else "N",
+                    help=f"{setting.help}{default}",
+                )(command)
+        return command
+
+    return decorate
+
+
+def stored(command: Command) -> Command:
+    """Make a command of `stores -> …`: add --json and the flags that say where things are kept."""
+
+    @settings_options(stored_only=True)
+    @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+    def run(**given: Any) -> None:
+        settings = take_settings(given)
+        asyncio.run(_with_stores(settings, lambda stores: command(stores, **given)))
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__click_params__ = [*getattr(command, "__click_params__", []), *run.__click_params__]  # type: ignore[attr-defined]
+    return run
+
+
+def take_settings(given: dict[str, Any]) -> Settings:
+    """Remove the settings' flags from `given`; return the settings, from all sources.
+
+    Raises: SetupError.
+    """
+    return config.load({name: given.pop(name) for name in SETTINGS if name in given})
+
+
+async def _with_stores(settings: Settings, work: Callable[[Stores], Awaitable[T]]) -> T:
+    stores = await open_stores(settings)
+    try:
+        return await work(stores)
+    finally:
+        await stores.close()
+
+
+def actor() -> str:
+    """Return who runs the command, for the ledger."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:{os.getuid()}"
+
+
+def now() -> int:
+    """Return the time in UTC microseconds."""
+    return time.time_ns() // 1000

@@ -1,0 +1,65 @@
+"""How commands show what they found: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STATUS_WORDS = {0: "in the audit", 1: "passed", 2: "refused"}
+_STYLES = {0: "yellow", 1: "green", 2: "red"}
+
+
+def show_json(value: object) -> None:
+    """Print `value` as one JSON document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def show_fields(fields: Mapping[str, object]) -> None:
+    """Print name and value a line."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in fields.items():
+        table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value)))
+    console().print(table)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print a table, or a sentence when there is nothing in it."""
+    lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    if not lines:
+        console().print(Text(empty, style="dim"))
+        return
+    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
+    console().print(table)
+
+
+def console() -> Console:
+    """Return the terminal; a pipe gets lines that are not folded."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def status(value: int) -> Text:
+    """Return a signature's status in words."""
+    return Text(STATUS_WORDS[value], style=_STYLES[value])
+
+
+def local_time(at: int | None) -> str:
+    """Return UTC microseconds as local time to the second."""
+    return datetime.fromtimestamp(at / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def age(since: int, now: int) -> str:
+    """Return how long ago `since` was, in the largest unit that fits."""
+    seconds = max(0, now - since) // 1_000_000
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,45 @@
+"""An application: the customer of the API, with its keys and its settings."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from smsign.errors import InvalidInput
+
+KEY_PATTERN = re.compile(r"[0-9a-f]{24}")
+"""appKey and masterSecret: 24 characters each; a published client refuses any other length."""
+
+
+class App(msgspec.Struct, frozen=True):
+    """A row of `app`, without its sealed secret. Times are UTC microseconds."""
+
+    id: int
+    name: str
+    app_key: str
+    secret_mac: bytes
+    old_secret_mac: bytes | None
+    old_secret_until: int | None
+    sms_open: int
+    use_by_hand: int
+    in_use_id: int | None
+    created_at: int
+
+    def macs(self, now: int) -> list[bytes]:
+        """Return what a right secret's MAC may equal at `now`: during a rotation, two values."""
+        if self.old_secret_mac is not None and (self.old_secret_until or 0) > now:
+            return [self.secret_mac, self.old_secret_mac]
+        return [self.secret_mac]
+
+
+def check_name(name: str) -> str:
+    """Return `name` if an application may bear it.
+
+    Raises: InvalidInput.
+    """
+    if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
+        raise InvalidInput("name: 1 to 64 printable characters, no space at either end")
+    if KEY_PATTERN.fullmatch(name):
+        raise InvalidInput("name: must not look like an appKey, or the two could be mistaken for each other")
+    return name

@@ -1,0 +1,61 @@
+"""What a signature may say. The API, the console and the command line all ask here."""
+
+from __future__ import annotations
+
+from smsign.errors import Code, Problem, Text
+
+_HAN = (
+    (0x3007, 0x3007),  # 〇, a numeral that is written as a character
+    (0x3400, 0x4DBF),  # Extension A
+    (0x4E00, 0x9FFF),  # CJK Unified Ideographs
+    (0x20000, 0x3FFFF),  # Extension B and on: the ideographic planes
+)
+_QUOTED = 5  # how many offending characters an answer names
+
+
+def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
+    """Return what is wrong with `content`; characters are counted, not bytes.
+
+    The content comes bare, without 【】: the gateway adds them (WIRE.md, Content).
+    """
+    problems = []
+    if not at_least <= len(content) <= at_most:
+        problems.append(
+            _problem(
+                f"{len(content)} characters, {at_least} to {at_most} are allowed",
+                f"共 {len(content)} 个字符，应为 {at_least} 至 {at_most} 个",
+                "shorten or lengthen the signature",
+                "请调整签名长度",
+            )
+        )
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in content):
+        problems.append(
+            _problem(
+                "not valid UTF-8", "不是有效的 UTF-8 编码", "send the field as UTF-8", "请以 UTF-8 编码发送"
+            )
+        )
+    elif wrong := [char for char in dict.fromkeys(content) if not _allowed(char)]:
+        named = " ".join(_name(char) for char in wrong[:_QUOTED]) + (" …" if len(wrong) > _QUOTED else "")
+        problems.append(
+            _problem(
+                f"not allowed: {named}",
+                f"包含不允许的字符：{named}",
+                "use Chinese characters, ASCII letters and digits; leave 【】, spaces and symbols out",
+                "只能使用汉字、英文字母和数字；不要带【】、空格和符号",
+            )
+        )
+    return problems
+
+
+def _allowed(char: str) -> bool:
+    if char.isascii():
+        return char.isalnum()
+    return any(low <= ord(char) <= high for low, high in _HAN)
+
+
+def _name(char: str) -> str:
+    return f"“{char}”" if char.isprintable() and char != " " else f"U+{ord(char):04X}"
+
+
+def _problem(en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
+    return Problem("sign", Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_SIGNATURE)

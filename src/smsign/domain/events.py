@@ -1,0 +1,73 @@
+"""The ledger of what happened: append-only, hash-chained for each subject.
+
+Each event bears the SHA-256 of the one before it and of itself, so that a changed, missing or
+reordered row breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+import msgspec
+
+GENESIS = bytes(32)
+"""What the first event of a chain bears as the hash of the one before."""
+
+
+class Subject(StrEnum):
+    """What a chain is about."""
+
+    SIGNATURE = "signature"
+    APP = "app"
+
+
+class Kind(StrEnum):
+    """What happened; past tense."""
+
+    SUBMITTED = "signature.submitted"
+    RESUBMITTED = "signature.resubmitted"
+    PASSED = "signature.passed"
+    REFUSED = "signature.refused"
+    DELETED = "signature.deleted"
+    APP_CREATED = "app.created"
+    APP_OPENED = "app.opened"
+    APP_CLOSED = "app.closed"
+    SECRET_ROTATED = "app.secret_rotated"  # noqa: S105
+    SECRET_SHOWN = "app.secret_shown"  # noqa: S105
+    USE_CHANGED = "app.use_changed"
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A row of `event`. `data` is JSON text, kept and hashed as written; `at` is UTC microseconds."""
+
+    id: int
+    subject: str
+    subject_id: int
+    seq: int
+    kind: str
+    at: int
+    actor: str
+    data: str
+    prev_hash: bytes
+    hash: bytes
+
+
+def digest(
+    prev_hash: bytes, subject: str, subject_id: int, seq: int, kind: str, at: int, actor: str, data: str
+) -> bytes:
+    """Return the 32 bytes that the event bears: SHA-256 of the hash before and of the row as JSON."""
+    row = msgspec.json.encode([str(subject), subject_id, seq, str(kind), at, actor, data])
+    return hashlib.sha256(prev_hash + row).digest()
+
+
+def fault(event: Event, *, seq: int, prev_hash: bytes) -> str | None:
+    """Return what is wrong with `event` as the one after (`seq` - 1, `prev_hash`), or None."""
+    if event.seq != seq:
+        return f"event {event.seq} follows {seq - 1}: {event.seq - seq} missing between"
+    if event.prev_hash != prev_hash:
+        return f"event {seq} does not bear the hash of the one before"
+    told = digest(
+        prev_hash, event.subject, event.subject_id, seq, event.kind, event.at, event.actor, event.data
+    )
+    return None if told == event.hash else f"event {seq} ({event.kind}) was changed after it was written"

@@ -1,0 +1,74 @@
+"""The evidence: which pictures a submission may carry, and in which slot each is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from smsign.errors import Code, Problem, Text
+
+NUMBERED = ("image0", "image1", "image2", "image3")
+UNNUMBERED = "images"
+"""A field that may come any number of times; one published client sends all its pictures so."""
+
+NAMED = (
+    "idCardImage",
+    "businessLicenseImage",
+    "icpAppScreenshot",
+    "trademarkImage",
+    "thirdPartyAuthImage",
+    "otherImage",
+)
+"""Pictures of later revisions of the same API: at most one of each."""
+
+FIELDS = frozenset((*NUMBERED, UNNUMBERED, *NAMED))
+COUNT_MAX = len(NUMBERED) + len(NAMED)
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A picture as kept: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
+
+    slot: str
+    sha256: str
+    type: str
+    size_bytes: int
+    width: int
+    height: int
+
+
+def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    """Return the slot of each picture in `fields`, in order, and what is wrong with the lot.
+
+    A numbered or named field is its own slot; each `images` takes the lowest number that is free.
+    """
+    taken = {field for field in fields if field != UNNUMBERED}
+    free = [slot for slot in NUMBERED if slot not in taken]
+    slots, problems = [], []
+    seen: set[str] = set()
+    for field in fields:
+        slot = field if field != UNNUMBERED else (free.pop(0) if free else "")
+        if slot in seen:
+            problems.append(
+                problem(
+                    field, "sent twice", "重复提交", "send each picture field once", "每个图片字段只提交一次"
+                )
+            )
+        elif not slot:
+            problems.append(
+                problem(
+                    field,
+                    f"more than {len(NUMBERED)} pictures",
+                    f"图片超过 {len(NUMBERED)} 张",
+                    f"send at most {len(NUMBERED)} in image0 … image3 and images together",
+                    f"image0 至 image3 与 images 合计最多 {len(NUMBERED)} 张",
+                )
+            )
+        seen.add(slot)
+        slots.append(slot)
+    return slots, problems
+
+
+def problem(field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
+    """Return a problem with the picture in `field`."""
+    return Problem(field, Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_IMAGE)

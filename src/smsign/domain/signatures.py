@@ -1,0 +1,196 @@
+"""A signature, its versions, and which change is allowed in which state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import msgspec
+
+from smsign.domain.images import Image
+from smsign.errors import Code, Problem, Refusal, Text
+
+ID_MAX = 2**31 - 1
+
+TEXT_FIELDS = {
+    "remark": 100,
+    "legalPersonName": 100,
+    "legalPersonIdNumber": 100,
+    "socialCreditCode": 100,
+    "thirdPartyCompanyName": 100,
+}
+"""Optional text fields of later revisions of the same API, and how many characters each may have."""
+
+TYPES = tuple("1234567")
+FIELDS = frozenset(("sign", "type", *TEXT_FIELDS))
+
+
+class Status(IntEnum):
+    """The wire's `status` (WIRE.md, Calls)."""
+
+    IN_AUDIT = 0
+    PASSED = 1
+    REFUSED = 2
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """A row of `signature`: the state of the latest version. Times are UTC microseconds."""
+
+    id: int
+    app_id: int
+    content: str
+    status: int
+    version: int
+    created_at: int
+    submitted_at: int
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What was submitted, the n-th time; never changed after. `fields` are the optional texts."""
+
+    signature_id: int
+    n: int
+    content: str
+    fields: dict[str, str]
+    actor: str
+    submitted_at: int
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """What an application submits: already found to be within the rules."""
+
+    content: str
+    fields: dict[str, str]
+    images: tuple[Image, ...]
+
+    def told(self, n: int) -> dict[str, object]:
+        """Return what the ledger says of it as version `n`."""
+        pictures = {image.slot: image.sha256 for image in self.images}
+        return {"version": n, "content": self.content, "fields": self.fields, "images": pictures}
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of a submission; an operator's settings decide them."""
+
+    content_min: int = 2
+    content_max: int = 8
+    image_bytes: int = 2_000_000
+    image_pixels: int = 25_000_000
+
+
+def check_fields(fields: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong with the optional text fields."""
+    problems = []
+    if (kind := fields.get("type")) is not None and kind not in TYPES:
+        problems.append(
+            Problem(
+                "type",
+                Text("not a number from 1 to 7", "不是 1 至 7 的数字"),
+                Text("send 1 to 7, or leave it out", "请填写 1 至 7，或不填"),
+            )
+        )
+    for name, at_most in TEXT_FIELDS.items():
+        text = fields.get(name, "")
+        if len(text) > at_most:
+            problems.append(
+                Problem(
+                    name,
+                    Text(
+                        f"{len(text)} characters, at most {at_most}",
+                        f"共 {len(text)} 个字符，最多 {at_most} 个",
+                    ),
+                    Text("shorten it", "请缩短"),
+                )
+            )
+        if any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in text):
+            problems.append(
+                Problem(
+                    name,
+                    Text("not valid UTF-8 text", "不是有效的 UTF-8 文本"),
+                    Text("send the field as UTF-8", "请以 UTF-8 编码发送"),
+                )
+            )
+    return problems
+
+
+def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
+    """Refuse to modify what is in the audit, or passed (WIRE.md, The order of refusals, 6).
+
+    `in_audit` is the id of the application's signature in the audit, if there is one.
+
+    Raises: Refusal.
+    """
+    if in_audit is not None:
+        raise other_in_audit(in_audit)
+    if signature.status != Status.REFUSED:
+        raise Refusal(
+            Code.INVALID_SIGN_ID,
+            [
+                Problem(
+                    "sign_id",
+                    Text(f"signature {signature.id} has passed the audit", f"签名 {signature.id} 已通过审核"),
+                    Text(
+                        "only a refused signature can be modified; create a new one",
+                        "只能修改未通过审核的签名；请新建签名",
+                    ),
+                )
+            ],
+        )
+
+
+def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
+    """Refuse to delete the signature in use.
+
+    Raises: Refusal.
+    """
+    if signature.id == in_use_id:
+        raise Refusal(
+            Code.IN_USE,
+            [
+                Problem(
+                    "sign_id",
+                    Text(f"signature {signature.id} is the one in use", f"签名 {signature.id} 正在使用中"),
+                    Text("put another one in use first", "请先启用其他签名"),
+                )
+            ],
+        )
+
+
+def other_in_audit(signature_id: int | None) -> Refusal:
+    """Return the refusal that names the signature in the audit."""
+    which = f" {signature_id}" if signature_id else ""
+    return Refusal(
+        Code.OTHER_IN_AUDIT,
+        [
+            Problem(
+                "sign",
+                Text(f"signature{which} is in the audit", f"签名{which} 正在审核中"),
+                Text(
+                    "wait for its decision, or delete it to withdraw it", "请等待审核结果，或删除该签名以撤回"
+                ),
+            )
+        ],
+    )
+
+
+def unknown_id() -> Refusal:
+    """Return the one answer for an id that is malformed, unknown, deleted or another application's."""
+    return Refusal(
+        Code.INVALID_SIGN_ID,
+        [
+            Problem(
+                "sign_id",
+                Text("not the id of a signature of this application", "不是本应用的签名 ID"),
+                Text("send the sign_id that the create call answered", "请使用创建签名时返回的 sign_id"),
+            )
+        ],
+    )
+
+
+def missing_content() -> Problem:
+    """Return the problem of a submission without a signature."""
+    return Problem(
+        "sign",
+        Text("missing or empty", "缺失或为空"),
+        Text("send the signature in a form field named sign", "请在表单字段 sign 中填写签名内容"),
+    )

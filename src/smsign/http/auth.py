@@ -1,0 +1,118 @@
+"""Basic authentication of applications, and the throttle on guesses (contract, HTTP Authentication)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections import OrderedDict
+
+from smsign.domain.apps import App
+from smsign.errors import Code, OutOfFreq, Problem, Refusal, Text
+from smsign.storage import apps
+from smsign.storage.db import Reader
+from smsign.storage.vault import Vault
+
+REMEMBERED = 20_000
+"""Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
+
+_HEADER = "Authorization"
+
+
+class Throttle:
+    """Counts wrong secrets for a key from an address; too many in a window, and the pair must wait.
+
+    Another address is never held up by it: whoever has the right secret elsewhere goes on. Each server
+    process counts by itself.
+    """
+
+    def __init__(self, failures_max: int, window_s: float) -> None:
+        self._max = failures_max
+        self._window_s = window_s
+        self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+
+    def check(self, key: str, address: str, now_s: float) -> None:
+        """Raise OutOfFreq while the pair must wait."""
+        if not self._failures:
+            return
+        count, since_s = self._failures.get((key, address), (0, 0.0))
+        if count >= self._max and (left_s := since_s + self._window_s - now_s) > 0:
+            raise OutOfFreq(math.ceil(left_s))
+
+    def failed(self, key: str, address: str, now_s: float) -> None:
+        """Count a wrong secret."""
+        count, since_s = self._failures.pop((key, address), (0, now_s))
+        if now_s - since_s >= self._window_s:
+            count, since_s = 0, now_s
+        self._failures[key, address] = (count + 1, since_s)
+        if len(self._failures) > REMEMBERED:
+            self._failures.popitem(last=False)
+
+
+async def authenticate(
+    db: Reader, vault: Vault, throttle: Throttle, *, header: str, address: str, now: int
+) -> App:
+    """Return the application that the Authorization header proves; `now` is UTC microseconds.
+
+    Raises: Refusal 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
+    OutOfFreq.
+    """
+    if not header.strip():
+        raise Refusal(
+            Code.MISSING_AUTH,
+            [
+                Problem(
+                    _HEADER,
+                    Text("missing or empty", "缺失或为空"),
+                    Text(
+                        "send Basic base64(appKey:masterSecret)", "请发送 Basic base64(appKey:masterSecret)"
+                    ),
+                )
+            ],
+        )
+    key, secret = _decode(header)
+    now_s = now / 1e6
+    throttle.check(key, address, now_s)
+    app = await apps.find_by_key(db, key)
+    if app is None or not vault.matches(secret, app.macs(now)):
+        throttle.failed(key, address, now_s)
+        raise _failed(
+            Text(
+                "no application has this appKey and masterSecret",
+                "没有与此 appKey 和 masterSecret 匹配的应用",
+            ),
+            Text("look both up in the application's settings", "请在应用设置中核对两者"),
+        )
+    if not app.sms_open:
+        raise Refusal(
+            Code.NO_SMS_SERVICE,
+            [
+                Problem(
+                    _HEADER,
+                    Text("the application's SMS service is closed", "该应用未开通短信服务"),
+                    Text("ask the operator to open it", "请联系运营方开通"),
+                )
+            ],
+        )
+    return app
+
+
+def _decode(header: str) -> tuple[str, str]:
+    kind, _, credentials = header.strip().partition(" ")
+    try:
+        key, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        kind, colon, key, secret = "", "", "", ""
+    if kind.lower() != "basic" or not colon or "\0" in key or len(key) > 64:
+        raise _failed(
+            Text("not Basic base64(appKey:masterSecret)", "不是 Basic base64(appKey:masterSecret)"),
+            Text(
+                "join appKey and masterSecret with a colon, encode as base64",
+                "以冒号连接 appKey 与 masterSecret 后做 base64 编码",
+            ),
+        )
+    return key, secret
+
+
+def _failed(reason: Text, hint: Text) -> Refusal:
+    return Refusal(Code.AUTH_FAILED, [Problem(_HEADER, reason, hint)])

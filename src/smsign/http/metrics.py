@@ -1,0 +1,44 @@
+"""What /metrics tells, in the Prometheus text format.
+
+With several server processes, prometheus-client adds them up through files in the folder that
+PROMETHEUS_MULTIPROC_DIR names; `smsign serve` makes it before this module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+_requests = Counter("smsign_requests", "Requests answered.", ["route", "method", "status", "code"])
+_seconds = Histogram("smsign_request_seconds", "Time to answer, in seconds.", ["route"], buckets=_BUCKETS)
+_waiting = Gauge(
+    "smsign_signatures_in_audit", "Signatures that wait for a decision.", multiprocess_mode="mostrecent"
+)
+
+_children: dict[tuple[str, str, int, int], tuple[Counter, Histogram]] = {}
+
+
+def count(route: str, method: str, status: int, code: int, seconds: float) -> None:
+    """Count one answered request."""
+    key = (route, method, status, code)
+    found = _children.get(key)
+    if found is None:
+        found = _requests.labels(route, method, str(status), str(code)), _seconds.labels(route)
+        _children[key] = found
+    found[0].inc()
+    found[1].observe(seconds)
+
+
+def render(waiting: int) -> bytes:
+    """Return all figures; `waiting` is how many signatures are in the audit."""
+    _waiting.set(waiting)
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

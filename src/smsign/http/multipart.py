@@ -1,0 +1,124 @@
+"""The form of a submission, streamed: texts into memory, pictures into the spool, nothing else kept.
+
+What a part is depends on its field name alone, never on a filename or a Content-Type: published clients
+send pictures without either, with `application/octet-stream`, or with a whole local path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+
+from smsign.domain import images, signatures
+from smsign.domain.signatures import Rules
+from smsign.errors import Code, Problem, Refusal, Text
+from smsign.http.wire import Request, boundary, malformed
+from smsign.storage.evidence import Incoming
+
+TEXT_BYTES = 4096
+PARTS_MAX = 64
+_SLACK_BYTES = 256 * 1024
+
+_ALIASES = {"image": images.UNNUMBERED}
+"""A published C# client sends the picture of a new signature as `image`."""
+
+_ABSENT = {"type": b"0", "remark": b"null"}
+"""What two published clients (C#, Java) send for a value that was not set."""
+
+
+class Form:
+    """What a body held. `discard` removes the pictures that were not kept."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+        self.pictures: list[Incoming] = []
+
+    def discard(self) -> None:
+        """Remove from the spool whatever no store has taken."""
+        for picture in self.pictures:
+            picture.discard()
+
+
+async def read_form(request: Request, form: Form, *, rules: Rules, spool: Path, timeout_s: float) -> None:
+    """Read the body of `request` into `form`.
+
+    Raises: Refusal 50003 for an empty body, 50017 for another media type, 50007 for one that is
+    unreadable, too large, too slow or has too many parts.
+    """
+    body = request.body(at_most=body_max(rules), timeout_s=timeout_s)
+    try:
+        first = await anext(body)
+    except StopAsyncIteration:
+        raise Refusal(
+            Code.MISSING_BODY,
+            [
+                Problem(
+                    "body",
+                    Text("empty", "为空"),
+                    Text("send the signature as a multipart form", "请以 multipart 表单提交签名"),
+                )
+            ],
+        ) from None
+    parser = PushMultipartParser(
+        boundary(request.header(b"content-type")),
+        max_segment_count=PARTS_MAX,
+        header_charset="latin-1",  # a Windows path in GBK is no reason to refuse a form
+    )
+    reader = _Reader(form, rules, spool)
+    try:
+        with parser:
+            await reader.take(parser, first)
+            async for chunk in body:
+                if not parser.closed:
+                    await reader.take(parser, chunk)
+    except MultipartError as error:
+        raise malformed(f"unreadable: {error}", "无法解析") from error
+
+
+def body_max(rules: Rules) -> int:
+    """Return how many bytes a body may have: all pictures at their largest, and the texts."""
+    return images.COUNT_MAX * rules.image_bytes + _SLACK_BYTES
+
+
+class _Reader:
+    """Sorts a parser's events into a form."""
+
+    def __init__(self, form: Form, rules: Rules, spool: Path) -> None:
+        self._form = form
+        self._rules = rules
+        self._spool = spool
+        self._name = ""
+        self._text = bytearray()
+        self._picture: Incoming | None = None
+
+    async def take(self, parser: PushMultipartParser, chunk: bytes) -> None:
+        for event in parser.parse(chunk):
+            if isinstance(event, MultipartSegment):
+                self._name = _ALIASES.get(event.name or "", event.name or "")
+                self._text.clear()
+                self._picture = None
+            elif event is None:
+                self._end_part()
+            elif self._name in images.FIELDS:
+                await self._take_picture(bytes(event))
+            elif self._name in signatures.FIELDS:
+                self._text += event
+                if len(self._text) > TEXT_BYTES:
+                    raise malformed(
+                        f"more than {TEXT_BYTES} bytes", f"超过 {TEXT_BYTES} 字节", field=self._name
+                    )
+
+    async def _take_picture(self, chunk: bytes) -> None:
+        if self._picture is None:  # made at the first byte: an empty part is an absent one
+            self._picture = Incoming(self._name, self._spool, at_most=self._rules.image_bytes)
+            self._form.pictures.append(self._picture)
+        await self._picture.feed(chunk)
+
+    def _end_part(self) -> None:
+        if not self._text or bytes(self._text) == _ABSENT.get(self._name):
+            return
+        if self._name in self._form.fields:
+            raise malformed("sent twice", "重复提交", field=self._name)
+        # Bytes that are not UTF-8 become surrogates, which the rules refuse by name.
+        self._form.fields[self._name] = self._text.decode("utf-8", "surrogateescape")

@@ -1,0 +1,83 @@
+"""What an operator, a probe and a lost visitor ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from importlib import resources
+from string import Template
+
+from smsign import __version__
+from smsign.errors import SmsignError
+from smsign.http import metrics
+from smsign.http.service import Service
+from smsign.http.wire import JSON, Request, Response, encode
+from smsign.storage import signatures
+
+READY_TIMEOUT_S = 5.0
+_NO_STORE = (b"cache-control", b"no-store")
+_PAGE_HEADERS = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"accept-language"),
+)
+_CSS_HEADERS = (
+    (b"content-type", b"text/css; charset=utf-8"),
+    (b"cache-control", b"max-age=3600"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+async def healthz(service: Service, request: Request) -> Response:
+    """`GET /healthz`: the process is alive."""
+    return Response(body=encode({"status": "ok", "version": __version__}), headers=(JSON, _NO_STORE))
+
+
+async def readyz(service: Service, request: Request) -> Response:
+    """`GET /readyz`: the database and the blob store answer, asked just now; else 503 with which does not."""
+    told = {"database": "ok", "blobs": "ok", "server": "stopping" if service.stopping else "ok"}
+    for name, asked in (("database", _ask_database(service)), ("blobs", service.blobs.check())):
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await asked
+        except (SmsignError, TimeoutError) as error:
+            told[name] = "failed"
+            service.log.warning("not ready", part=name, reason=str(error) or "timed out")
+    ready = set(told.values()) == {"ok"}
+    return Response(200 if ready else 503, encode(told), (JSON, _NO_STORE), 0)
+
+
+async def show_metrics(service: Service, request: Request) -> Response:
+    """`GET /metrics`: figures for Prometheus."""
+    waiting = await signatures.count_in_audit(service.db.scan)
+    return Response(
+        body=metrics.render(waiting), headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE)
+    )
+
+
+async def home(service: Service, request: Request) -> Response:
+    """`GET /`: what this is, and the calls to try."""
+    scheme = request.header(b"x-forwarded-proto") or "http"
+    host = request.header(b"host") or f"{service.settings.host}:{service.settings.port}"
+    base = f"{'https' if service.settings.tls_cert else scheme}://{host}"
+    template = Template(_read(f"home.{request.language}.html"))
+    page = template.substitute(base=escape(base), version=__version__)
+    return Response(body=page.encode(), headers=_PAGE_HEADERS)
+
+
+async def stylesheet(service: Service, request: Request) -> Response:
+    """`GET /home.css`: how the page at `/` looks."""
+    return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
+
+
+async def _ask_database(service: Service) -> None:
+    await service.db.read.one("SELECT count(*) FROM meta")
+
+
+def _read(name: str) -> str:
+    return resources.files("smsign.http").joinpath("pages", name).read_text("utf-8")

@@ -1,0 +1,90 @@
+"""What a handler works with."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+
+import msgspec
+
+from smsign.config import Settings
+from smsign.domain.signatures import Rules
+from smsign.errors import SetupError
+from smsign.http.auth import Throttle
+from smsign.log import Log
+from smsign.storage.blobs import Blobs
+from smsign.storage.db import Database
+from smsign.storage.stores import Stores
+from smsign.storage.vault import Vault
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Service(msgspec.Struct):
+    """The stores, the settings and the clock of one server process."""
+
+    settings: Settings
+    rules: Rules
+    db: Database
+    blobs: Blobs
+    vault: Vault
+    log: Log
+    throttle: Throttle
+    trusted: tuple[Network, ...]
+    stopping: bool = False
+
+    def now(self) -> int:
+        """Return the time in UTC microseconds."""
+        return time.time_ns() // 1000
+
+
+def make_service(settings: Settings, stores: Stores, log: Log) -> Service:
+    """Wire a service.
+
+    Raises: SetupError for a malformed list of trusted proxies.
+    """
+    return Service(
+        settings,
+        settings.rules,
+        stores.db,
+        stores.blobs,
+        stores.vault,
+        log,
+        Throttle(settings.auth_failures, settings.auth_window),
+        networks(settings.trusted_proxies),
+    )
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Return the networks in a comma separated list.
+
+    Raises: SetupError.
+    """
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SetupError(f"trusted_proxies: {error}") from error
+
+
+def client_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
+    """Return who sent a request: the peer, or what the last proxy that is not trusted is said to be.
+
+    X-Forwarded-For is read from the right, and only as far as those who wrote it are trusted. Over a Unix
+    socket the peer has no address; whoever may open the socket is trusted.
+    """
+    address = peer
+    for part in reversed(forwarded.split(",")):
+        if not _trusts(address, trusted) or not (part := part.strip()):
+            break
+        address = part
+    return address
+
+
+def _trusts(address: str, trusted: tuple[Network, ...]) -> bool:
+    if not address:
+        return True
+    try:
+        number = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(number in network for network in trusted)

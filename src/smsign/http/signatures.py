@@ -1,0 +1,100 @@
+"""The four calls of the contract."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.actions import signatures as actions
+from smsign.domain import signatures
+from smsign.domain.apps import App
+from smsign.domain.audits import refuse_reason
+from smsign.domain.signatures import Signature, Status
+from smsign.http.multipart import Form, read_form
+from smsign.http.service import Service
+from smsign.http.wire import Request, Response, encode, sign_id
+from smsign.storage import audits
+from smsign.storage import signatures as rows
+
+
+class SignId(msgspec.Struct):
+    """The answer of create and modify."""
+
+    sign_id: int
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """The answer of a query: the contract's keys in the contract's order, then what later revisions add."""
+
+    sign_id: int
+    sign: str
+    status: int
+    use_status: int
+    is_default: int
+    refuse_reason: str | None = None
+
+
+async def create(service: Service, request: Request, app: App) -> Response:
+    """`POST /v1/sign` (contract, Create Signature API)."""
+    return await _submit(service, request, app, None)
+
+
+async def modify(service: Service, request: Request, app: App, signature: Signature) -> Response:
+    """`PUT` and `POST /v1/sign/{id}` (contract, Modify Signature API)."""
+    return await _submit(service, request, app, signature.id)
+
+
+async def query(service: Service, request: Request, app: App, signature: Signature) -> Response:
+    """`GET /v1/sign/{id}` (contract, Query Signature API)."""
+    used = int(app.in_use_id == signature.id)
+    answer = Answer(signature.id, signature.content, signature.status, used, used)
+    if signature.status == Status.REFUSED:
+        decision = await audits.find(service.db.read, app.id, signature.id, signature.version)
+        if decision is not None:
+            answer.refuse_reason = refuse_reason(decision.reasons, decision.note, request.language)
+    return Response(body=encode(answer))
+
+
+async def delete(service: Service, request: Request, app: App, signature: Signature) -> Response:
+    """`DELETE /v1/sign/{id}` (contract, Delete Signature API)."""
+    await actions.delete(
+        service.db, app=app, signature_id=signature.id, actor=f"app:{app.app_key}", now=service.now()
+    )
+    return Response()
+
+
+async def find(service: Service, app: App, text: str) -> Signature:
+    """Return the application's signature that a path names.
+
+    Raises: Refusal 50102, the same for whatever reason there is none.
+    """
+    number = sign_id(text)
+    signature = await rows.find(service.db.read, app.id, number) if number else None
+    if signature is None:
+        raise signatures.unknown_id()
+    return signature
+
+
+async def _submit(service: Service, request: Request, app: App, signature_id: int | None) -> Response:
+    form = Form()
+    try:
+        await read_form(
+            request,
+            form,
+            rules=service.rules,
+            spool=service.blobs.spool,
+            timeout_s=service.settings.body_timeout,
+        )
+        answered = await actions.submit(
+            service.db,
+            service.blobs,
+            service.rules,
+            app=app,
+            signature_id=signature_id,
+            fields=form.fields,
+            pictures=form.pictures,
+            actor=f"app:{app.app_key}",
+            now=service.now(),
+        )
+    finally:
+        form.discard()
+    return Response(body=encode(SignId(answered)))

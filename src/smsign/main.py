@@ -1,0 +1,48 @@
+"""The composition root: settings in, a wired application out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+
+from smsign.actions import blobs as blob_actions
+from smsign.config import Settings
+from smsign.http.app import App
+from smsign.http.service import Service, make_service
+from smsign.log import Log
+from smsign.storage.stores import open_stores
+
+
+def make_app(settings: Settings) -> App:
+    """Return the ASGI application; its stores are opened when the server starts it up."""
+    sweeper: asyncio.Task[None] | None = None
+
+    async def open_service() -> Service:
+        nonlocal sweeper
+        service = make_service(settings, await open_stores(settings), Log(settings.log_format))
+        if settings.sweep_hours:
+            sweeper = asyncio.create_task(_sweep_now_and_then(service))
+        return service
+
+    async def close_service(service: Service) -> None:
+        if sweeper is not None:
+            sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeper
+        await service.db.close()
+        service.log.flush()
+
+    return App(open_service, close_service)
+
+
+async def _sweep_now_and_then(service: Service) -> None:
+    # Processes and machines take turns by chance; a picture swept twice is no harm.
+    while True:
+        await asyncio.sleep(service.settings.sweep_hours * 3600 * random.uniform(0.5, 1.5))  # noqa: S311
+        try:
+            gone = await blob_actions.sweep(service.db, service.blobs, now_s=time.time())
+            service.log.info("swept", pictures=gone)
+        except Exception as error:  # tried again next time
+            service.log.error("sweep failed", error)

@@ -1,0 +1,104 @@
+"""Rows of `app`."""
+
+from __future__ import annotations
+
+from smsign.domain.apps import App
+from smsign.errors import NotFound
+from smsign.storage.db import Reader, Tx
+
+_COLUMNS = """id, name, app_key, secret_mac, old_secret_mac, old_secret_until, sms_open, use_by_hand,
+  in_use_id, created_at"""
+
+_BY_KEY = f"SELECT {_COLUMNS} FROM app WHERE app_key = $1"
+_BY_ID = f"SELECT {_COLUMNS} FROM app WHERE id = $1 {{lock}}"
+_BY_NAME = f"SELECT {_COLUMNS} FROM app WHERE name = $1 OR app_key = $1"
+_ALL = f"SELECT {_COLUMNS} FROM app WHERE id > $1 ORDER BY id LIMIT $2"
+
+
+async def find_by_key(db: Reader, app_key: str) -> App | None:
+    """Return the application of `app_key`, or None."""
+    row = await db.one(_BY_KEY, app_key)
+    return App(*row) if row else None
+
+
+async def get(db: Reader, name: str) -> App:
+    """Return the application of this name or appKey.
+
+    Raises: NotFound.
+    """
+    row = await db.one(_BY_NAME, name)
+    if row is None:
+        raise NotFound(f"no application is called {name}")
+    return App(*row)
+
+
+async def lock(tx: Tx, app_id: int) -> App:
+    """Return the application, held against other writers until the transaction ends.
+
+    Raises: NotFound.
+    """
+    row = await tx.one(_BY_ID, app_id)
+    if row is None:
+        raise NotFound(f"no application has the id {app_id}")
+    return App(*row)
+
+
+async def list_(db: Reader, *, after: int = 0, limit: int = 1000) -> list[App]:
+    """Return up to `limit` applications with ids above `after`, in order."""
+    return [App(*row) for row in await db.all(_ALL, after, limit)]
+
+
+async def get_sealed(db: Reader, app_id: int) -> bytes:
+    """Return the sealed masterSecret.
+
+    Raises: NotFound.
+    """
+    row = await db.one("SELECT secret_sealed FROM app WHERE id = $1", app_id)
+    if row is None:
+        raise NotFound(f"no application has the id {app_id}")
+    return bytes(row[0])
+
+
+async def insert(
+    tx: Tx, *, name: str, app_key: str, secret_mac: bytes, secret_sealed: bytes, use_by_hand: bool, now: int
+) -> int:
+    """Add an application with its SMS service open; return its id.
+
+    Raises: Conflict when the name or the key is taken.
+    """
+    row = await tx.one(
+        """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
+        VALUES ($1, $2, $3, $4, 1, $5, $6) RETURNING id""",
+        name,
+        app_key,
+        secret_mac,
+        secret_sealed,
+        int(use_by_hand),
+        now,
+    )
+    return int(row[0]) if row else 0
+
+
+async def update_secret(
+    tx: Tx, app: App, *, secret_mac: bytes, secret_sealed: bytes, old_secret_until: int | None
+) -> None:
+    """Replace the masterSecret; the one before stays valid until `old_secret_until`, if that is given."""
+    await tx.run(
+        """UPDATE app SET secret_mac = $2, secret_sealed = $3, old_secret_mac = $4, old_secret_until = $5
+        WHERE id = $1""",
+        app.id,
+        secret_mac,
+        secret_sealed,
+        app.secret_mac if old_secret_until is not None else None,
+        old_secret_until,
+    )
+
+
+async def update_open(tx: Tx, app_id: int, *, sms_open: bool) -> None:
+    """Open or close the SMS service."""
+    await tx.run("UPDATE app SET sms_open = $2 WHERE id = $1", app_id, int(sms_open))
+
+
+async def update_in_use(tx: Tx, app_id: int, *, in_use_id: int | None) -> None:
+    """Set which signature is in use, or none."""
+    await tx.run("UPDATE app SET in_use_id = $2 WHERE id = $1", app_id, in_use_id)

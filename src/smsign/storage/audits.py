@@ -1,0 +1,52 @@
+"""Rows of `decision` and `decision_reason`."""
+
+from __future__ import annotations
+
+from smsign.domain.audits import REASONS, Decision
+from smsign.storage.db import Reader, Tx
+
+
+async def find(db: Reader, app_id: int, signature_id: int, version: int) -> Decision | None:
+    """Return what was decided of a version, or None while it is in the audit."""
+    row = await db.one(
+        """SELECT passed, note, actor, decided_at FROM decision
+        WHERE signature_id = $2 AND version = $3 AND app_id = $1""",
+        app_id,
+        signature_id,
+        version,
+    )
+    if row is None:
+        return None
+    codes = {
+        code
+        for (code,) in await db.all(
+            "SELECT code FROM decision_reason WHERE signature_id = $1 AND version = $2", signature_id, version
+        )
+    }
+    ordered = tuple(code for code in REASONS if code in codes)
+    return Decision(signature_id, version, row[0], ordered, row[1], row[2], row[3])
+
+
+async def insert(tx: Tx, app_id: int, decision: Decision) -> None:
+    """Record a decision.
+
+    Raises: Conflict when the version has one already.
+    """
+    await tx.run(
+        """INSERT INTO decision (signature_id, version, app_id, passed, note, actor, decided_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        decision.signature_id,
+        decision.version,
+        app_id,
+        decision.passed,
+        decision.note,
+        decision.actor,
+        decision.decided_at,
+    )
+    for code in decision.reasons:
+        await tx.run(
+            "INSERT INTO decision_reason (signature_id, version, code) VALUES ($1, $2, $3)",
+            decision.signature_id,
+            decision.version,
+            code,
+        )

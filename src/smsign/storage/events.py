@@ -1,0 +1,112 @@
+"""Rows of `event`, `chain` and `outbox`: appended together, changed never."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from smsign.domain import events
+from smsign.domain.events import GENESIS, Event, Kind, Subject
+from smsign.storage.db import Reader, Tx
+
+_COLUMNS = "id, subject, subject_id, seq, kind, at, actor, data, prev_hash, hash"
+_OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id = $2 ORDER BY seq"
+_WALK = f"""SELECT {_COLUMNS} FROM event
+  WHERE (subject, subject_id, seq) > ($1, $2, $3) ORDER BY subject, subject_id, seq LIMIT $4"""
+
+
+async def append(
+    tx: Tx,
+    subject: Subject,
+    subject_id: int,
+    kind: Kind,
+    *,
+    actor: str,
+    now: int,
+    data: Mapping[str, object] | None = None,
+    first: bool = False,
+) -> tuple[int, int]:
+    """Add an event to its subject's chain; return its id and its number in the chain.
+
+    The caller holds the subject's row, so that no other writer appends at the same time.
+    `first` spares the look at the chain's end when the subject was made in this very transaction.
+    """
+    head = None if first else await find_head(tx, subject, subject_id)
+    seq, prev_hash = (head[0] + 1, head[1]) if head else (1, GENESIS)
+    text = msgspec.json.encode(data or {}).decode()
+    digest = events.digest(prev_hash, subject, subject_id, seq, kind, now, actor, text)
+    row = await tx.one(
+        """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id""",
+        str(subject),
+        subject_id,
+        seq,
+        str(kind),
+        now,
+        actor,
+        text,
+        prev_hash,
+        digest,
+    )
+    await tx.run(
+        """INSERT INTO chain (subject, subject_id, seq, hash) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (subject, subject_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash""",
+        str(subject),
+        subject_id,
+        seq,
+        digest,
+    )
+    return (int(row[0]) if row else 0), seq
+
+
+async def tell(tx: Tx, event_id: int, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
+    """Put an event of a signature in the outbox."""
+    await tx.run(
+        "INSERT INTO outbox (event_id, app_id, signature_id, seq, created_at) VALUES ($1, $2, $3, $4, $5)",
+        event_id,
+        app_id,
+        signature_id,
+        seq,
+        now,
+    )
+
+
+async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:
+    """Return the number and the hash that the subject's last event bears, or None."""
+    row = await db.one(
+        "SELECT seq, hash FROM chain WHERE subject = $1 AND subject_id = $2", str(subject), subject_id
+    )
+    return (int(row[0]), bytes(row[1])) if row else None
+
+
+async def list_(db: Reader, subject: Subject, subject_id: int) -> list[Event]:
+    """Return a subject's events, the first one first."""
+    return [Event(*row) for row in await db.all(_OF_SUBJECT, str(subject), subject_id)]
+
+
+async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> list[Event]:
+    """Return up to `limit` events of all chains, chain by chain, after (subject, subject_id, seq)."""
+    return [Event(*row) for row in await db.all(_WALK, *after, limit)]
+
+
+async def find_cut(db: Reader) -> str | None:
+    """Return the first chain whose last event on record is gone or another one, in words, or None."""
+    row = await db.one(
+        """SELECT chain.subject, chain.subject_id, chain.seq FROM chain LEFT JOIN event
+          ON event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = chain.seq
+        WHERE event.hash IS DISTINCT FROM chain.hash ORDER BY chain.subject, chain.subject_id LIMIT 1"""
+    )
+    return (
+        f"{row[0]} {row[1]}: event {row[2]}, the last on record, is missing or another one" if row else None
+    )
+
+
+async def find_graft(db: Reader) -> str | None:
+    """Return the first event that stands behind its chain's end on record, in words, or None."""
+    row = await db.one(
+        """SELECT event.subject, event.subject_id, event.seq, event.id FROM event LEFT JOIN chain
+          ON chain.subject = event.subject AND chain.subject_id = event.subject_id
+        WHERE chain.seq IS NULL OR event.seq > chain.seq ORDER BY event.id LIMIT 1"""
+    )
+    return f"{row[0]} {row[1]}: event {row[2]} is behind the last on record (row {row[3]})" if row else None

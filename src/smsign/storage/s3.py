@@ -1,0 +1,84 @@
+"""Pictures in an object store that speaks S3, through obstore.
+
+Where it is and who may enter comes from the AWS_… variables that obstore reads (AWS_ENDPOINT,
+AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ALLOW_HTTP …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from smsign.errors import NotFound, StorageError
+
+_PROBE = "smsign-probe"
+
+
+class S3Blobs:
+    """A bucket, or a prefix in one; objects are named `ab/cd/abcd…` as in a folder."""
+
+    def __init__(self, url: str, *, spool: Path) -> None:
+        self.spool = spool
+        try:
+            spool.mkdir(parents=True, exist_ok=True)
+            self._store = S3Store.from_url(url)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: {url}: {error}") from error
+
+    async def put(self, sha256: str, file: Path) -> None:
+        """Upload `file`, always: an object that is there already becomes young."""
+        try:
+            await obstore.put_async(self._store, _key(sha256), file)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot keep a picture: {error}") from error
+        file.unlink()
+
+    async def get(self, sha256: str) -> bytes:
+        """Return the bytes."""
+        try:
+            found = await obstore.get_async(self._store, _key(sha256))
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            raise NotFound(f"no picture is kept under {sha256}") from None
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot read a picture: {error}") from error
+
+    async def list_before(self, time_s: float) -> AsyncIterator[str]:
+        """Yield the names of old objects."""
+        try:
+            async for page in obstore.list(self._store):
+                for meta in page:
+                    name = str(meta["path"]).rpartition("/")[2]
+                    if len(name) == 64 and meta["last_modified"].timestamp() < time_s:
+                        yield name
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot list: {error}") from error
+
+    async def delete(self, sha256: str, *, before_s: float) -> bool:
+        """Delete an object unless it is young. S3 has no atomic form of that: the age limit covers it."""
+        try:
+            meta = await obstore.head_async(self._store, _key(sha256))
+            if meta["last_modified"].timestamp() >= before_s:
+                return False
+            await obstore.delete_async(self._store, _key(sha256))
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot delete: {error}") from error
+        return True
+
+    async def check(self) -> None:
+        """Write an object and look at it."""
+        try:
+            await obstore.put_async(self._store, _PROBE, b"smsign")
+            await obstore.head_async(self._store, _PROBE)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: the object store does not answer: {error}") from error
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"

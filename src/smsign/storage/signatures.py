@@ -1,0 +1,174 @@
+"""Rows of `signature`, `version` and `image`. Every statement for an application takes its `app_id`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.domain.images import Image
+from smsign.domain.signatures import Signature, Status, Submission, Version
+from smsign.storage.db import Reader, Tx
+
+_COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
+
+_FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
+_LOCK = _FIND + " {lock}"
+_ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_QUEUE = f"""SELECT {_COLUMNS} FROM signature
+  WHERE status = 0 AND deleted_at IS NULL AND (submitted_at, id) > ($1, $2)
+  ORDER BY submitted_at, id LIMIT $3"""
+
+
+async def find(db: Reader, app_id: int, signature_id: int) -> Signature | None:
+    """Return the application's signature, or None if it has none of this id."""
+    row = await db.one(_FIND, app_id, signature_id)
+    return Signature(*row) if row else None
+
+
+async def lock(tx: Tx, app_id: int, signature_id: int) -> Signature | None:
+    """Return the application's signature, held until the transaction ends, or None."""
+    row = await tx.one(_LOCK, app_id, signature_id)
+    return Signature(*row) if row else None
+
+
+async def find_any(db: Reader, signature_id: int) -> Signature | None:
+    """Return a signature of whichever application: for the desk, never for the API."""
+    row = await db.one(_ANY, signature_id)
+    return Signature(*row) if row else None
+
+
+async def find_in_audit(db: Reader, app_id: int) -> int | None:
+    """Return the id of the application's signature in the audit, or None."""
+    row = await db.one(
+        "SELECT id FROM signature WHERE app_id = $1 AND status = 0 AND deleted_at IS NULL", app_id
+    )
+    return int(row[0]) if row else None
+
+
+async def list_in_audit(db: Reader, *, after: tuple[int, int] = (0, 0), limit: int = 100) -> list[Signature]:
+    """Return up to `limit` of the queue, oldest first, after the (submitted_at, id) given."""
+    return [Signature(*row) for row in await db.all(_QUEUE, *after, limit)]
+
+
+async def count_in_audit(db: Reader) -> int:
+    """Return how many wait for a decision."""
+    row = await db.one("SELECT count(*) FROM signature WHERE status = 0 AND deleted_at IS NULL")
+    return int(row[0]) if row else 0
+
+
+async def insert(
+    tx: Tx, app_id: int, *, content: str, now: int, signature_id: int | None = None
+) -> int | None:
+    """Add a signature in the audit; return its id, or None if the application has another one there.
+
+    `signature_id` is given only for demonstration data; else the engine picks one never used before.
+    """
+    pinned = signature_id is not None
+    row = await tx.one(
+        f"""INSERT INTO signature ({"id, " if pinned else ""}app_id, content, status, version,
+          created_at, submitted_at)
+        VALUES ({"$4, " if pinned else ""}$1, $2, 0, 1, $3, $3)
+        ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING RETURNING id""",
+        app_id,
+        content,
+        now,
+        *([signature_id] if pinned else []),
+    )
+    return int(row[0]) if row else None
+
+
+async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now: int) -> None:
+    """Put a signature back in the audit under its next version.
+
+    Raises: Conflict when the application has another one there.
+    """
+    await tx.run(
+        """UPDATE signature SET content = $3, status = 0, version = version + 1, submitted_at = $4
+        WHERE id = $2 AND app_id = $1""",
+        signature.app_id,
+        signature.id,
+        content,
+        now,
+    )
+
+
+async def update_status(tx: Tx, signature: Signature, *, status: Status) -> None:
+    """Set the outcome of the audit."""
+    await tx.run(
+        "UPDATE signature SET status = $3 WHERE id = $2 AND app_id = $1",
+        signature.app_id,
+        signature.id,
+        int(status),
+    )
+
+
+async def update_deleted(tx: Tx, signature: Signature, *, now: int) -> None:
+    """Take a signature away; its rows stay for the ledger, its id is never given out again."""
+    await tx.run(
+        "UPDATE signature SET deleted_at = $3 WHERE id = $2 AND app_id = $1",
+        signature.app_id,
+        signature.id,
+        now,
+    )
+
+
+async def insert_version(
+    tx: Tx, app_id: int, signature_id: int, n: int, submission: Submission, *, actor: str, now: int
+) -> None:
+    """Record what was submitted, the n-th time, with its pictures."""
+    await tx.run(
+        """INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        signature_id,
+        n,
+        app_id,
+        submission.content,
+        msgspec.json.encode(submission.fields).decode(),
+        actor,
+        now,
+    )
+    for image in submission.images:
+        await tx.run(
+            """INSERT INTO image
+              (signature_id, version, slot, app_id, sha256, type, size_bytes, width, height)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+            signature_id,
+            n,
+            image.slot,
+            app_id,
+            image.sha256,
+            image.type,
+            image.size_bytes,
+            image.width,
+            image.height,
+        )
+
+
+async def list_versions(db: Reader, app_id: int, signature_id: int) -> list[Version]:
+    """Return all versions of a signature, the first one first."""
+    rows = await db.all(
+        """SELECT signature_id, n, content, fields, actor, submitted_at FROM version
+        WHERE signature_id = $2 AND app_id = $1 ORDER BY n""",
+        app_id,
+        signature_id,
+    )
+    return [
+        Version(row[0], row[1], row[2], msgspec.json.decode(row[3], type=dict[str, str]), row[4], row[5])
+        for row in rows
+    ]
+
+
+async def list_images(db: Reader, app_id: int, signature_id: int, version: int) -> list[Image]:
+    """Return the pictures of one version."""
+    rows = await db.all(
+        """SELECT slot, sha256, type, size_bytes, width, height FROM image
+        WHERE signature_id = $2 AND version = $3 AND app_id = $1 ORDER BY slot""",
+        app_id,
+        signature_id,
+        version,
+    )
+    return [Image(*row) for row in rows]
+
+
+async def is_image_named(db: Reader, sha256: str) -> bool:
+    """Say whether any version names this picture."""
+    return await db.one("SELECT 1 FROM image WHERE sha256 = $1 LIMIT 1", sha256) is not None

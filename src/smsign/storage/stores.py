@@ -1,0 +1,64 @@
+"""All that is kept, opened together: the database at the current schema, the pictures, the vault."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.config import Settings
+from smsign.errors import SetupError
+from smsign.storage.blobs import Blobs, open_blobs
+from smsign.storage.db import Database, Tx, open_database
+from smsign.storage.migrate import get_meta, migrate, put_meta
+from smsign.storage.vault import Vault, open_vault
+
+_KEY = "key_fingerprint"
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """Where everything is."""
+
+    db: Database
+    blobs: Blobs
+    vault: Vault
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.db.close()
+
+
+async def open_stores(settings: Settings) -> Stores:
+    """Open what `settings` name, bring the schema up to date, and see that the key is the right one.
+
+    Raises: SetupError, StorageError.
+    """
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"data: {settings.folder}: {error.strerror}") from error
+    vault = open_vault(settings.secret_key, settings.key_file)
+    blobs = open_blobs(settings.blobs_url, data=settings.folder)
+    db = await open_database(settings.database_url, pool_size=settings.database_pool)
+    try:
+        await migrate(db)
+        await _check_key(db, vault)
+    except BaseException:
+        await db.close()
+        raise
+    return Stores(db, blobs, vault)
+
+
+async def _check_key(db: Database, vault: Vault) -> None:
+    known = await get_meta(db.read, _KEY)
+    if known is None:
+
+        async def change(tx: Tx) -> None:
+            if await get_meta(tx, _KEY) is None:
+                await put_meta(tx, _KEY, vault.fingerprint)
+
+        await db.write(change)
+        known = await get_meta(db.read, _KEY)
+    if known != vault.fingerprint:
+        raise SetupError(
+            "secret key: this database was made with another one; put that key in place"
+            " (DATA/secret.key or SMSIGN_SECRET_KEY)"
+        )

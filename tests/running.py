@@ -1,0 +1,211 @@
+"""A server under test, as an operator runs it: `smsign serve` in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+START_TIMEOUT_S = 20.0
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An application's credentials, in the order that HTTP clients want them."""
+
+    app_key: str
+    master_secret: str
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        return self.app_key, self.master_secret
+
+
+class Server:
+    """`smsign serve`, and the command line beside it."""
+
+    def __init__(self, data: Path, *, port: int, demo: bool = False, **settings: object) -> None:
+        self.data = data
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = data / "server.log"
+        self._demo = demo
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(data),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "SMSIGN_DATA": str(data),
+            "SMSIGN_PORT": str(port),
+        }
+        for name, value in settings.items():
+            # A name in capitals is not smsign's own, as in AWS_ENDPOINT.
+            self._env[name if name.isupper() else f"SMSIGN_{name.upper()}"] = str(value)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        command = [sys.executable, "-m", "smsign.cli", "serve", *(["--demo"] if self._demo else [])]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=self._env, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended: {self.log.read_text()[-2000:]}")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise RuntimeError(f"the server is not ready: {self.log.read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End it as a power cut would, all processes at once, and wait until the port is free."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            while _listens(self.port):
+                time.sleep(0.005)
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=40)
+        self._process = None
+        return code
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line against the same data."""
+        return subprocess.run(
+            [sys.executable, "-m", "smsign.cli", *arguments],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command with --json; return what it answered."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def do(self, work: Any) -> Any:
+        """Run `await work(stores)` on the server's data, in this process: quicker than a command."""
+        from smsign import config
+        from smsign.storage.stores import open_stores
+
+        async def run() -> Any:
+            stores = await open_stores(config.load({}, env=self._env))
+            try:
+                return await work(stores)
+            finally:
+                await stores.close()
+
+        return asyncio.run(run())
+
+    def make_app(self, count: int = 1) -> Key:
+        """Make an application; return its credentials."""
+        return self.make_apps(count)[0]
+
+    def make_apps(self, count: int) -> list[Key]:
+        """Make applications; return their credentials."""
+        from smsign.actions import apps
+
+        async def work(stores: Any) -> list[Key]:
+            made = [apps.make_keys() for _ in range(count)]
+            for keys in made:
+                await apps.create(
+                    stores.db,
+                    stores.vault,
+                    name=f"app-{keys.app_key}",
+                    keys=keys,
+                    use_by_hand=False,
+                    actor="test:builder",
+                    now=time.time_ns() // 1000,
+                )
+            return [Key(keys.app_key, keys.master_secret) for keys in made]
+
+        return list(self.do(work))
+
+    def decide(
+        self, sign_id: int, *, passed: bool, reasons: tuple[str, ...] = ("unreadable",), note: str = ""
+    ) -> None:
+        """Pass or refuse a signature, as an auditor does."""
+        from smsign.actions import audits
+
+        async def work(stores: Any) -> None:
+            await audits.decide(
+                stores.db,
+                signature_id=sign_id,
+                passed=passed,
+                reasons=() if passed else reasons,
+                note=note,
+                actor="test:auditor",
+                now=time.time_ns() // 1000,
+            )
+
+        self.do(work)
+
+    def raw(self, data: bytes, *, timeout_s: float = 30.0) -> bytes:
+        """Send bytes as they are; return all bytes that come back until the server or the time ends it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
+            connection.sendall(data)
+            return read_answer(connection)
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """Return one HTTP answer, as long as its Content-Length says."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return got
+        got += chunk
+    head, _, body = got.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        ),
+        0,
+    )
+    while len(body) < length and (chunk := connection.recv(65536)):
+        body += chunk
+    return head + b"\r\n\r\n" + body
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
