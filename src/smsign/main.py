@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import time
 
@@ -22,6 +23,8 @@ def make_app(settings: Settings) -> App:
     async def open_service() -> Service:
         nonlocal sweeper
         service = make_service(settings, await open_stores(settings), Log(settings.log_format))
+        gc.collect()
+        gc.freeze()  # what is here stays: the collector need not look at it again and again
         if settings.sweep_hours:
             sweeper = asyncio.create_task(_sweep_now_and_then(service))
         return service

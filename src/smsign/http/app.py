@@ -12,13 +12,13 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
 from smsign.http import errors, metrics, operations, signatures
 from smsign.http.auth import authenticate
 from smsign.http.service import Service, client_address
 from smsign.http.wire import HEADERS_MAX_BYTES, Receive, Request, Response, Scope, Send, language, malformed
+from smsign.log import RequestLine
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -40,7 +40,6 @@ OPEN: dict[str, dict[str, Handler]] = {
 }
 _BY_ID = "/v1/sign/"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_UNKNOWN = "unknown"
 
 
 class App:
@@ -60,14 +59,14 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope: a request, or the server's whole lifespan."""
-        if scope["type"] == "http":
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
             self._running += 1
             try:
-                await self._http(scope, receive, send)
+                await self._serve(Request(scope, receive), send)
             finally:
                 self._running -= 1
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -85,58 +84,59 @@ class App:
         await self._close(self._service)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, request: Request, send: Send) -> None:
         started = time.perf_counter()
         service = self._service
         assert service is not None, "no request comes before startup is complete"
-        request = Request(scope, receive)
+        self._identify(request, service)
+        try:
+            response = await _route(service, request)
+        except Refusal as refusal:
+            response = errors.answer(refusal, request.language)
+        except Exception as error:  # whatever it is, it is answered, and told to the operator
+            service.log.error(
+                "unforeseen", error, request_id=request.id, method=request.method, path=request.path
+            )
+            response = errors.answer(_unforeseen(request.id), request.language)
+        body = response.body if request.method != "HEAD" else b""
+        seconds = time.perf_counter() - started
+        metrics.observe(request.route, request.method, response.status, response.code, seconds)
+        service.log.request(
+            RequestLine(
+                request.id,
+                request.method,
+                request.path,
+                response.status,
+                response.code,
+                round(seconds * 1000, 3),
+                len(body),
+                request.address,
+                request.app_id,
+            )
+        )
+        headers = [
+            *response.headers,
+            (b"content-length", b"%d" % len(response.body)),
+            (b"x-request-id", request.id.encode()),
+        ]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        if response.status >= 300 and not request.done:
+            await request.drain()
+
+    def _identify(self, request: Request, service: Service) -> None:
         given = request.header(b"x-request-id")
         if given and _REQUEST_ID.fullmatch(given):
             request.id = given
         else:
             self._counter += 1
             request.id = f"{self._prefix}{self._counter:x}"
-        peer = scope.get("client")
-        request.address = client_address(
-            peer[0] if peer else "", request.header(b"x-forwarded-for"), service.trusted
-        )
-        request.language = language(request.header(b"accept-language"), service.settings.language)
-        response = await self._answer(service, request)
-        body = response.body if request.method != "HEAD" else b""
-        headers: list[Any] = [
-            *response.headers,
-            (b"content-length", b"%d" % len(response.body)),
-            (b"x-request-id", request.id.encode()),
-        ]
-        seconds = time.perf_counter() - started
-        metrics.count(request.route, request.method, response.status, response.code, seconds)
-        service.log.info(
-            "request",
-            request_id=request.id,
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            code=response.code,
-            ms=round(seconds * 1000, 3),
-            bytes=len(body),
-            address=request.address,
-            app_id=request.app_id,
-        )
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        if not request.done and response.status >= 300:
-            await request.drain()
-
-    async def _answer(self, service: Service, request: Request) -> Response:
-        try:
-            return await _route(service, request)
-        except Refusal as refusal:
-            return errors.answer(refusal, request.language)
-        except Exception as error:  # whatever it is, it is answered, and told to the operator
-            service.log.error(
-                "unforeseen", error, request_id=request.id, method=request.method, path=request.path
-            )
-            return errors.answer(_unforeseen(request.id), request.language)
+        if forwarded := request.header(b"x-forwarded-for"):
+            request.address = client_address(request.address, forwarded, service.trusted)
+        if accepted := request.header(b"accept-language"):
+            request.language = language(accepted, service.settings.language)
+        else:
+            request.language = service.settings.language
 
 
 async def _route(service: Service, request: Request) -> Response:
@@ -148,7 +148,6 @@ async def _route(service: Service, request: Request) -> Response:
     if methods is None:
         methods = OPEN.get(pattern)
     if methods is None:
-        request.route = _UNKNOWN
         raise _not_found(request.path)
     request.route = pattern
     handler = methods.get(request.method)
@@ -160,19 +159,19 @@ async def _route(service: Service, request: Request) -> Response:
             raise MethodNotSupported(method[:20], tuple(methods))
     if not is_api:
         return await handler(service, request)
-    app = await authenticate(
-        service.db.read,
-        service.vault,
-        service.throttle,
-        header=request.header(b"authorization"),
-        address=request.address,
-        now=service.now(),
-    )
-    request.app_id = app.id
-    _check_headers(request)
-    if not named:
-        return await handler(service, request, app)
-    return await handler(service, request, app, await signatures.find(service, app, named))
+    async with service.db.snapshot() as read:
+        app = await authenticate(
+            read,
+            service.vault,
+            service.throttle,
+            header=request.header(b"authorization"),
+            address=request.address,
+            now=service.now(),
+        )
+        request.app_id = app.id
+        _check_headers(request)
+        signature = await signatures.find(read, app, named) if named else None
+    return await handler(service, request, app, signature)
 
 
 def _known(method: str) -> str:
@@ -181,6 +180,8 @@ def _known(method: str) -> str:
 
 
 def _check_headers(request: Request) -> None:
+    if max(map(len, request.headers.values())) <= HEADERS_MAX_BYTES:
+        return
     for name, value in request.headers.items():
         if len(value) > HEADERS_MAX_BYTES:
             raise malformed(

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 from collections import OrderedDict
+from functools import lru_cache
 
 from smsign.domain.apps import App
 from smsign.errors import Code, OutOfFreq, Problem, Refusal, Text
@@ -15,6 +16,9 @@ from smsign.storage.vault import Vault
 
 REMEMBERED = 20_000
 """Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
+
+REMEMBERED_HEADERS = 4096
+"""Headers whose decoding is remembered; whether they are right is asked of the database each time."""
 
 _HEADER = "Authorization"
 
@@ -97,6 +101,7 @@ async def authenticate(
     return app
 
 
+@lru_cache(maxsize=REMEMBERED_HEADERS)
 def _decode(header: str) -> tuple[str, str]:
     kind, _, credentials = header.strip().partition(" ")
     try:

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
-_requests = Counter("smsign_requests", "Requests answered.", ["route", "method", "status", "code"])
-_seconds = Histogram("smsign_request_seconds", "Time to answer, in seconds.", ["route"], buckets=_BUCKETS)
+_seconds = Histogram(
+    "smsign_request_seconds",
+    "Time to answer, in seconds; its count is the number of requests.",
+    ["route", "method", "status", "code"],
+    buckets=_BUCKETS,
+)
 _waiting = Gauge(
     "smsign_signatures_in_audit", "Signatures that wait for a decision.", multiprocess_mode="mostrecent"
 )
 
-_children: dict[tuple[str, str, int, int], tuple[Counter, Histogram]] = {}
+_children: dict[tuple[str, str, int, int], Histogram] = {}
 
 
-def count(route: str, method: str, status: int, code: int, seconds: float) -> None:
-    """Count one answered request."""
+def observe(route: str, method: str, status: int, code: int, seconds: float) -> None:
+    """Count one answered request and the time that it took."""
     key = (route, method, status, code)
-    found = _children.get(key)
-    if found is None:
-        found = _requests.labels(route, method, str(status), str(code)), _seconds.labels(route)
-        _children[key] = found
-    found[0].inc()
-    found[1].observe(seconds)
+    child = _children.get(key)
+    if child is None:
+        child = _children[key] = _seconds.labels(route, method, str(status), str(code))
+    child.observe(seconds)
 
 
 def render(waiting: int) -> bytes:

@@ -14,6 +14,7 @@ from smsign.http.service import Service
 from smsign.http.wire import Request, Response, encode, sign_id
 from smsign.storage import audits
 from smsign.storage import signatures as rows
+from smsign.storage.db import Reader
 
 
 class SignId(msgspec.Struct):
@@ -33,7 +34,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     refuse_reason: str | None = None
 
 
-async def create(service: Service, request: Request, app: App) -> Response:
+async def create(service: Service, request: Request, app: App, signature: None) -> Response:
     """`POST /v1/sign` (contract, Create Signature API)."""
     return await _submit(service, request, app, None)
 
@@ -62,13 +63,13 @@ async def delete(service: Service, request: Request, app: App, signature: Signat
     return Response()
 
 
-async def find(service: Service, app: App, text: str) -> Signature:
+async def find(read: Reader, app: App, text: str) -> Signature:
     """Return the application's signature that a path names.
 
     Raises: Refusal 50102, the same for whatever reason there is none.
     """
     number = sign_id(text)
-    signature = await rows.find(service.db.read, app.id, number) if number else None
+    signature = await rows.find(read, app.id, number) if number else None
     if signature is None:
         raise signatures.unknown_id()
     return signature

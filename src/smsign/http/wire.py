@@ -41,38 +41,25 @@ class Response(msgspec.Struct):
 class Request:
     """A request, its body still on the way."""
 
-    __slots__ = (
-        "_chunks",
-        "_received",
-        "address",
-        "app_id",
-        "done",
-        "headers",
-        "id",
-        "language",
-        "method",
-        "path",
-        "receive",
-        "route",
-    )
+    id = ""
+    language = "en"
+    route = "unknown"
+    app_id: int | None = None
+    done = False
+    """True once the whole body was received."""
+    _received = 0
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.address: str = scope["client"][0] if scope.get("client") else ""
         self.receive = receive
-        self.done = False
-        """True once the whole body was received."""
-        self.address = ""
-        self.app_id: int | None = None
-        self.id = ""
-        self.language = "en"
-        self.route = ""
-        self._received = 0
 
     def header(self, name: bytes) -> str:
         """Return a header, or an empty text; the last one if it came more than once."""
-        return self.headers.get(name, b"").decode("latin-1")
+        value = self.headers.get(name)
+        return value.decode("latin-1") if value else ""
 
     @property
     def content_length(self) -> int | None:

@@ -10,6 +10,7 @@ in braces, which each engine replaces from its own table of fragments:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -53,6 +54,9 @@ class Database(Protocol):
     @property
     def scan(self) -> Reader:
         """Return what runs reads that may take over a millisecond."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Reader]:
+        """Return a reader for several point reads of one moment; nothing else may be awaited in it."""
 
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction; return its answer once that is on disk.

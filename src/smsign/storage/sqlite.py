@@ -70,6 +70,17 @@ class _Reader:
             raise _translate(error) from error
 
 
+class _Snapshot(_Reader):
+    """Point reads in one read transaction: half the locking of one for each."""
+
+    async def __aenter__(self) -> _Snapshot:
+        self._execute("BEGIN")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._execute("COMMIT")
+
+
 class _Tx(_Reader):
     async def run(self, sql: str, *args: Any) -> None:
         try:
@@ -122,6 +133,7 @@ class SqliteDatabase:
             raise StorageError(f"SQLite: {path}: {error}") from error
         self._tx = _Tx(self._writer)
         self.read = _Reader(self._reader)
+        self._snapshot = _Snapshot(self._reader)
         self.scan = _ThreadReader(self._connect)
 
     def _connect(self, *, write: bool = False) -> apsw.Connection:
@@ -138,6 +150,10 @@ class SqliteDatabase:
             for _ in connection.execute(f"PRAGMA {pragma}"):
                 pass
         return connection
+
+    def snapshot(self) -> _Snapshot:
+        """Return the reader of one moment; its reads never wait, so no two moments overlap."""
+        return self._snapshot
 
     async def write(self, change: Change[T]) -> T:
         """Queue `change` for the next group commit; return its answer once that is on disk."""
