@@ -39,7 +39,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.log = data / "server.log"
         self._demo = demo
-        self._env = {
+        self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(data),
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -48,7 +48,7 @@ class Server:
         }
         for name, value in settings.items():
             # A name in capitals is not smsign's own, as in AWS_ENDPOINT.
-            self._env[name if name.isupper() else f"SMSIGN_{name.upper()}"] = str(value)
+            self.env[name if name.isupper() else f"SMSIGN_{name.upper()}"] = str(value)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +60,7 @@ class Server:
         """Start, and wait until it is ready."""
         command = [sys.executable, "-m", "smsign.cli", "serve", *(["--demo"] if self._demo else [])]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._env, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -101,7 +101,7 @@ class Server:
         """Run a command of the command line against the same data."""
         return subprocess.run(
             [sys.executable, "-m", "smsign.cli", *arguments],
-            env=self._env,
+            env=self.env,
             capture_output=True,
             text=True,
             check=False,
@@ -119,7 +119,7 @@ class Server:
         from smsign.storage.stores import open_stores
 
         async def run() -> Any:
-            stores = await open_stores(config.load({}, env=self._env))
+            stores = await open_stores(config.load({}, env=self.env))
             try:
                 return await work(stores)
             finally:

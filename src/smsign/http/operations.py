@@ -13,6 +13,7 @@ from smsign.http import metrics
 from smsign.http.service import Service
 from smsign.http.wire import JSON, Request, Response, encode
 from smsign.storage import signatures
+from smsign.storage.migrate import schema_number
 
 READY_TIMEOUT_S = 5.0
 _NO_STORE = (b"cache-control", b"no-store")
@@ -76,7 +77,7 @@ async def stylesheet(service: Service, request: Request) -> Response:
 
 
 async def _ask_database(service: Service) -> None:
-    await service.db.read.one("SELECT count(*) FROM meta")
+    await schema_number(service.db.read)
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,67 @@
+"""The page at /, in a real browser: both languages, wide and narrow, light and dark, nothing from outside."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.running import Server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "Chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize(("locale", "words"), [("en-GB", "Submit one"), ("zh-CN", "提交签名")])
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_reads_well(
+    server: Server, browser: Browser, locale: str, words: str, width: int, scheme: str
+) -> None:
+    context = browser.new_context(
+        locale=locale,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.url)
+    assert page.get_by_role("heading", name=words).is_visible()
+    assert page.get_by_text(f"curl {server.url}/v1/sign/SIGN_ID").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+    assert all(url.startswith(server.url) for url in asked)
+    assert [text for text in said if "favicon" not in text] == []
+    ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+    assert _light(paper) == (scheme == "light")
+    assert _light(ink) != _light(paper)
+    context.close()
+
+
+def _light(colour: str) -> bool:
+    return sum(int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]) > 384

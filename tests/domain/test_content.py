@@ -1,0 +1,60 @@
+"""What a signature may say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsign.domain.content import check
+
+
+@pytest.mark.parametrize(
+    "content", ["极光推送", "申请的签名", "AB", "a1", "极光2号", "〇二", "𠮷野家", "八个汉字正好八个"]
+)
+def test_chinese_letters_and_digits_pass(content: str) -> None:
+    assert check(content, at_least=2, at_most=8) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("极光 推送", "U+0020"),
+        ("【极光】", "【"),
+        ("极光()", "("),
+        ("极光（）", "（"),
+        ("極光[]", "["),
+        ("ＡＢ", "Ａ"),
+        ("١٢", "١"),
+        ("éa", "é"),
+        ("极\0光", "U+0000"),
+        ("极光\n", "U+000A"),
+        ("ab\u200b", "U+200B"),
+        ("😀😀", "😀"),
+        ("ひらがな", "ひ"),
+    ],
+)
+def test_all_else_is_named_in_the_answer(content: str, named: str) -> None:
+    [problem] = check(content, at_least=2, at_most=8)
+    assert problem.field == "sign"
+    assert named in problem.reason.en
+    assert named in problem.reason.zh
+
+
+@pytest.mark.parametrize("content", ["字", "九个汉字就太多了呀", "a" * 100])
+def test_characters_are_counted_not_bytes(content: str) -> None:
+    [problem] = check(content, at_least=2, at_most=8)
+    assert str(len(content)) in problem.reason.en
+
+
+def test_bytes_that_are_not_utf_8_are_called_so() -> None:
+    content = "极光".encode("gbk").decode("utf-8", "surrogateescape")
+    assert any("UTF-8" in problem.reason.en for problem in check(content, at_least=2, at_most=8))
+
+
+@given(st.text(max_size=20))
+def test_whatever_passes_is_made_of_what_is_allowed(content: str) -> None:
+    if not check(content, at_least=2, at_most=8):
+        assert 2 <= len(content) <= 8
+        assert not set(content) & set("【】[]（）() \t\n\0")
+        assert content.isalnum()

@@ -1,0 +1,70 @@
+"""The floors: imports go downward only, siblings never meet, and files stay small."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parent.parent / "src" / "smsign"
+FREE = {"errors", "__init__"}
+ALLOWED = {
+    "errors": set(),
+    "domain": {"domain"},
+    "config": {"domain"},
+    "log": set(),
+    "storage": {"storage", "domain", "config"},
+    "actions": {"actions", "storage", "domain"},
+    "http": {"http", "actions", "storage", "domain", "config", "log"},
+    "main": {"http", "actions", "storage", "domain", "config", "log"},
+    "cli": {"cli", "main", "actions", "storage", "domain", "config", "http"},
+}
+IMPURE = {"os", "time", "random", "secrets", "socket", "asyncio", "pathlib", "datetime", "io", "subprocess"}
+FILES = sorted(SRC.rglob("*.py"))
+
+
+def _floor(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_a_file_imports_only_what_its_floor_may(path: Path) -> None:
+    floor = _floor(path)
+    if floor == "__init__":
+        return
+    used = {name.split(".")[1] for name in _imports(path) if name.startswith("smsign.")}
+    used -= FREE | {"__version__"}
+    assert used <= ALLOWED[floor], f"{floor} must not import {used - ALLOWED[floor]}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if _floor(path) == "domain"], ids=lambda path: path.name
+)
+def test_the_domain_has_no_clock_no_disk_and_no_chance(path: Path) -> None:
+    assert not {name.split(".")[0] for name in _imports(path)} & IMPURE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_a_file_is_short_and_says_what_it_owns(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 300
+    assert ast.get_docstring(ast.parse(text)), "a module says what it owns"
+
+
+def test_sql_stands_in_storage_only() -> None:
+    for path in FILES:
+        if _floor(path) != "storage":
+            text = path.read_text("utf-8")
+            assert "SELECT " not in text
+            assert "INSERT INTO" not in text
