@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -39,12 +40,12 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_reads_well(
-    server: Server, browser: Browser, locale: str, words: str, width: int, scheme: str
+    server: Server, browser: Browser, locale: str, words: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(
         locale=locale,
         color_scheme=scheme,
-        viewport={"width": width, "height": 800},  # type: ignore[arg-type]
+        viewport={"width": width, "height": 800},
     )
     page = context.new_page()
     said: list[str] = []

@@ -26,12 +26,17 @@ _ACTOR = "system:demo"
 _META = "demo"
 
 
+async def is_loaded(db: Database) -> bool:
+    """Say whether this database holds the demonstration."""
+    return await get_meta(db.read, _META) is not None
+
+
 async def load(db: Database, vault: Vault, *, now: int) -> bool:
     """Put the demonstration into an empty database; return False if it is there already.
 
     Raises: SetupError when the database holds anything else.
     """
-    if await get_meta(db.read, _META):
+    if await is_loaded(db):
         return False
     if await app_rows.list_(db.read, limit=1):
         raise SetupError(

@@ -62,6 +62,8 @@ async def _prepare(settings: Settings, *, with_demo: bool) -> None:
     try:
         if with_demo:
             await demo.load(stores.db, stores.vault, now=now())
+        elif await demo.is_loaded(stores.db):
+            click.echo("Warning: this is the demonstration's data; its keys are known to everyone.", err=True)
     finally:
         await stores.close()
     _greet(settings, with_demo=with_demo)
@@ -100,7 +102,7 @@ def _share_figures(workers: int) -> str | None:
 
 
 def _run(settings: Settings) -> None:
-    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
@@ -121,6 +123,7 @@ def _run(settings: Settings) -> None:
         ),
         ssl_cert=Path(settings.tls_cert) if settings.tls_cert else None,
         ssl_key=Path(settings.tls_key) if settings.tls_key else None,
+        ssl_protocol_min=SSLProtocols.tls12,  # published clients on Java 8 speak no newer one
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + 5,
         log_level=LogLevels.warning,

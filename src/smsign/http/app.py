@@ -17,7 +17,7 @@ from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
 from smsign.http import errors, metrics, operations, signatures
 from smsign.http.auth import authenticate
 from smsign.http.service import Service, client_address
-from smsign.http.wire import HEADERS_MAX_BYTES, Receive, Request, Response, Scope, Send, language, malformed
+from smsign.http.wire import HEADERS_MAX_BYTES, Receive, Request, Response, Scope, Send, language
 from smsign.log import RequestLine
 
 Handler = Callable[..., Awaitable[Response]]
@@ -38,6 +38,7 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/readyz": {"GET": operations.readyz},
     "/metrics": {"GET": operations.show_metrics},
 }
+PATH_LOGGED = 300
 _BY_ID = "/v1/sign/"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -105,7 +106,7 @@ class App:
             RequestLine(
                 request.id,
                 request.method,
-                request.path,
+                request.path[:PATH_LOGGED],
                 response.status,
                 response.code,
                 round(seconds * 1000, 3),
@@ -184,10 +185,18 @@ def _check_headers(request: Request) -> None:
         return
     for name, value in request.headers.items():
         if len(value) > HEADERS_MAX_BYTES:
-            raise malformed(
-                f"{len(value):,} bytes, at most {HEADERS_MAX_BYTES:,}",
-                f"共 {len(value):,} 字节，最多 {HEADERS_MAX_BYTES:,}",
-                field=name.decode("latin-1"),
+            raise Refusal(
+                Code.INVALID_BODY,
+                [
+                    Problem(
+                        name.decode("latin-1"),
+                        Text(
+                            f"{len(value):,} bytes, at most {HEADERS_MAX_BYTES:,}",
+                            f"共 {len(value):,} 字节，最多 {HEADERS_MAX_BYTES:,}",
+                        ),
+                        Text("shorten this header, or leave it out", "请缩短或省略此请求头"),
+                    )
+                ],
             )
 
 

@@ -17,6 +17,7 @@ from smsign.storage.vault import Vault
 REMEMBERED = 20_000
 """Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
 
+HEADER_CHARACTERS = 512
 REMEMBERED_HEADERS = 4096
 """Headers whose decoding is remembered; whether they are right is asked of the database each time."""
 
@@ -74,7 +75,7 @@ async def authenticate(
                 )
             ],
         )
-    key, secret = _decode(header)
+    key, secret = _decode(header[: HEADER_CHARACTERS + 1])
     now_s = now / 1e6
     throttle.check(key, address, now_s)
     app = await apps.find_by_key(db, key)
@@ -108,7 +109,7 @@ def _decode(header: str) -> tuple[str, str]:
         key, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         kind, colon, key, secret = "", "", "", ""
-    if kind.lower() != "basic" or not colon or "\0" in key or len(key) > 64:
+    if kind.lower() != "basic" or not colon or "\0" in key or len(header) > HEADER_CHARACTERS:
         raise _failed(
             Text("not Basic base64(appKey:masterSecret)", "不是 Basic base64(appKey:masterSecret)"),
             Text(

@@ -44,7 +44,7 @@ def _text(sql: str) -> str:
     return fill(sql, FRAGMENTS).replace("$", "?")
 
 
-def _translate(error: apsw.Error) -> Exception:
+def _translate(error: Exception) -> Exception:
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
     return StorageError(f"SQLite: {error}")
@@ -188,7 +188,7 @@ class SqliteDatabase:
                 if not self._jobs:
                     await asyncio.sleep(0)  # let those join who are ready to
             await self._hop(self._commit)
-        except apsw.Error as error:
+        except Exception as error:  # the batch is lost, and each of its callers must hear of it
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             lost = _translate(error)
