@@ -27,7 +27,7 @@ from smsign.storage.stores import Stores, open_stores
 if TYPE_CHECKING:
     from smsign.http.app import App
 
-_HEADER_BUFFER_BYTES = 2 * 1024 * 1024
+_HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
 _PR_SET_PDEATHSIG = 1
 

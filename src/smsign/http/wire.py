@@ -23,6 +23,8 @@ JSON = (b"content-type", b"application/json")
 HEADERS_MAX_BYTES = 64 * 1024
 BODY_RATE = 1024
 """Bytes a second that an upload must keep up on average."""
+PIECE_BYTES = 64 * 1024
+"""What is handed on at a time: the server's chunks may be a megabyte, and 64 uploads come at once."""
 LINGER_S = 3.0
 LINGER_BYTES = 64 * 1024 * 1024
 
@@ -98,8 +100,8 @@ class Request:
             self.done = not message.get("more_body", False)
             if self._received > at_most:
                 raise too_large(at_most)
-            if chunk:
-                yield chunk
+            for start in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[start : start + PIECE_BYTES]
 
     async def drain(self) -> None:
         """Take what the sender still sends after an early answer, within bounds, and drop it.

@@ -144,7 +144,7 @@ class SqliteDatabase:
             "synchronous = FULL",
             "foreign_keys = ON",
             "cache_size = -8000",
-            "mmap_size = 134217728",
+            "mmap_size = 1073741824",
             *(() if write else ("query_only = ON",)),
         ):
             for _ in connection.execute(f"PRAGMA {pragma}"):
