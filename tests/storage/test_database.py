@@ -1,0 +1,214 @@
+"""The two engines behind one text of SQL: transactions, group commit, migrations, keys."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from smsign import config
+from smsign.config import Settings
+from smsign.errors import Conflict, SetupError, StorageError
+from smsign.storage import signatures as rows
+from smsign.storage.db import Tx, open_database
+from smsign.storage.migrate import migrate, put_meta
+from smsign.storage.stores import Stores, open_stores
+
+
+async def _put(tx: Tx, name: str, value: str = "x") -> str:
+    await tx.run("INSERT INTO meta (name, value) VALUES ($1, $2)", name, value)
+    return name
+
+
+async def _count(stores: Stores, prefix: str) -> int:
+    row = await stores.db.read.one("SELECT count(*) FROM meta WHERE name LIKE $1", prefix + "%")
+    assert row is not None
+    return int(row[0])
+
+
+async def test_a_failing_change_harms_no_other(stores: Stores) -> None:
+    async def bad(tx: Tx) -> None:
+        await _put(tx, "bad")
+        raise ValueError("no")
+
+    writes = [stores.db.write(partial(_put, name=f"good{n}")) for n in range(40)]
+    writes.insert(20, stores.db.write(bad))  # type: ignore[arg-type]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(isinstance(answer, ValueError) for answer in answers) == 1
+    assert await _count(stores, "good") == 40
+    assert await _count(stores, "bad") == 0
+
+
+async def test_a_caller_that_goes_away_harms_no_other(stores: Stores) -> None:
+    tasks = [asyncio.create_task(stores.db.write(partial(_put, name=f"c{n}"))) for n in range(20)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    tasks[10].cancel()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(answer, str) for answer in answers) >= 18
+    assert await stores.db.write(lambda tx: _put(tx, "after")) == "after"
+
+
+async def test_a_unique_index_is_a_conflict(stores: Stores) -> None:
+    await stores.db.write(lambda tx: _put(tx, "one"))
+    with pytest.raises(Conflict):
+        await stores.db.write(lambda tx: _put(tx, "one"))
+
+
+async def test_wrong_sql_is_a_storage_error_and_changes_nothing(stores: Stores) -> None:
+    async def bad(tx: Tx) -> None:
+        await _put(tx, "half")
+        await tx.run("INSERT INTO none_such (x) VALUES (1)")
+
+    with pytest.raises(StorageError):
+        await stores.db.write(bad)
+    assert await _count(stores, "half") == 0
+    with pytest.raises(StorageError):
+        await stores.db.scan.all("SELECT x FROM none_such")
+
+
+async def test_ids_are_never_given_out_twice(stores: Stores, settings: Settings) -> None:
+    async def insert(tx: Tx) -> int | None:
+        await tx.run(
+            """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
+            VALUES ('a', 'k', $1, $1, 1, 0, 1) ON CONFLICT DO NOTHING""",
+            b"x",
+        )
+        row = await tx.one("SELECT id FROM app WHERE name = 'a'")
+        assert row is not None
+        return await rows.insert(tx, row[0], content="签名", now=1)
+
+    async def remove(tx: Tx) -> None:
+        await tx.run("DELETE FROM signature")
+
+    first = await stores.db.write(insert)
+    assert first is not None
+    assert await stores.db.write(insert) is None, "one in the audit"
+    await stores.db.write(remove)
+    again = await open_stores(settings)
+    second = await again.db.write(insert)
+    await again.close()
+    assert second is not None
+    assert second > first
+
+
+async def test_many_may_migrate_at_once(make_database_url: Callable[[Path], str], tmp_path: Path) -> None:
+    url = await asyncio.to_thread(make_database_url, tmp_path)
+    opened = [await open_database(url, pool_size=2) for _ in range(4)]
+    taken = await asyncio.gather(*(migrate(db) for db in opened))
+    assert sorted(taken) == [0, 0, 0, 1]
+    for db in opened:
+        await db.close()
+
+
+async def test_a_newer_schema_is_refused(stores: Stores, settings: Settings) -> None:
+    await stores.db.write(lambda tx: put_meta(tx, "schema", "999"))
+    with pytest.raises(SetupError, match="newer smsign"):
+        await open_stores(settings)
+
+
+async def test_another_key_is_refused_at_the_start(stores: Stores, settings: Settings) -> None:
+    with pytest.raises(SetupError, match="another one"):
+        await open_stores(msgspec.structs.replace(settings, secret_key="cd" * 32))
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "secret.key"
+    key.write_text("ab" * 32)
+    key.chmod(0o644)
+    with pytest.raises(SetupError, match="chmod 600"):
+        asyncio.run(open_stores(config.load({"data": str(tmp_path)}, {})))
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "sqlite:", "nonsense"])
+async def test_an_unknown_database_is_named(url: str) -> None:
+    with pytest.raises(SetupError, match="sqlite:PATH or postgresql"):
+        await open_database(url, pool_size=1)
+
+
+async def test_a_server_that_is_not_there_is_said() -> None:
+    with pytest.raises(StorageError, match="cannot connect"):
+        await open_database("postgresql://nobody@127.0.0.1:1/none", pool_size=1)
+
+
+def _sqlite(tmp_path: Path) -> Settings:
+    return config.load({"data": str(tmp_path)}, {})
+
+
+async def test_many_writers_share_a_commit(tmp_path: Path) -> None:
+    stores = await open_stores(_sqlite(tmp_path))
+    commits = 0
+
+    def count() -> bool:
+        nonlocal commits
+        commits += 1
+        return False
+
+    stores.db._writer.set_commit_hook(count)  # type: ignore[attr-defined]
+    await asyncio.gather(*(stores.db.write(partial(_put, name=f"g{n}")) for n in range(500)))
+    assert await _count(stores, "g") == 500
+    assert 2 <= commits <= 20
+    stores.db._writer.set_commit_hook(None)  # type: ignore[attr-defined]
+    await stores.close()
+
+
+_HOLD = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+other.execute("COMMIT")
+other.close()
+"""
+
+
+async def test_another_process_that_writes_holds_up_writes_and_no_reads(tmp_path: Path) -> None:
+    stores = await open_stores(_sqlite(tmp_path))
+    other = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "smsign.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdin is not None
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    write = asyncio.create_task(stores.db.write(lambda tx: _put(tx, "waits")))
+    await asyncio.sleep(0.05)
+    started = time.monotonic()
+    assert await _count(stores, "waits") == 0
+    assert time.monotonic() - started < 0.5
+    assert not write.done()
+    other.communicate(b"\n")
+    assert await write == "waits"
+    await stores.close()
+
+
+async def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
+    stores = await open_stores(_sqlite(tmp_path))
+    writer = stores.db._writer  # type: ignore[attr-defined]
+    [(pages,)] = writer.execute("PRAGMA page_count")
+    list(writer.execute(f"PRAGMA max_page_count = {pages + 2}"))
+    with pytest.raises(StorageError):
+        await stores.db.write(lambda tx: _put(tx, "big", "x" * 100_000))
+    list(writer.execute("PRAGMA max_page_count = 1000000"))
+    assert await stores.db.write(lambda tx: _put(tx, "small")) == "small"
+    assert await _count(stores, "big") == 0
+    await stores.close()
+
+
+async def test_the_database_syncs_each_commit(tmp_path: Path) -> None:
+    stores = await open_stores(_sqlite(tmp_path))
+    writer = stores.db._writer  # type: ignore[attr-defined]
+    assert list(writer.execute("PRAGMA synchronous")) == [(2,)]
+    assert list(writer.execute("PRAGMA journal_mode")) == [("wal",)]
+    assert os.stat(tmp_path / "secret.key").st_mode & 0o777 == 0o600
+    await stores.close()

@@ -1,0 +1,132 @@
+"""Whatever is done to the ledger by hand is found, and the first broken row is named."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from smsign.actions import apps, audits, events, signatures
+from smsign.domain.signatures import Rules
+from smsign.storage.db import Tx
+from smsign.storage.stores import Stores
+
+_clock = itertools.count(1_700_000_000_000_000)
+
+
+async def _fill(stores: Stores) -> int:
+    """Make one application and one signature with three events; return the signature's id."""
+    app = await apps.create(
+        stores.db,
+        stores.vault,
+        name="ledger",
+        keys=apps.make_keys(),
+        use_by_hand=False,
+        actor="test:builder",
+        now=next(_clock),
+    )
+    sign_id: int | None = None
+    for _ in range(2):
+        sign_id = await signatures.submit(
+            stores.db,
+            stores.blobs,
+            Rules(),
+            app=app,
+            signature_id=sign_id,
+            fields={"sign": "极光推送"},
+            pictures=(),
+            actor="test:app",
+            now=next(_clock),
+        )
+        if (await events.verify(stores.db)).events < 3:
+            await audits.decide(
+                stores.db,
+                signature_id=sign_id,
+                passed=False,
+                reasons=["format"],
+                actor="test:auditor",
+                now=next(_clock),
+            )
+    assert sign_id is not None
+    return sign_id
+
+
+async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
+    await _fill(stores)
+    verdict = await events.verify(stores.db)
+    assert (verdict.chains, verdict.events, verdict.fault) == (2, 4, None)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "named"),
+    [
+        (
+            "UPDATE event SET data = '{}' WHERE subject = 'signature' AND seq = 2",
+            "event 2 (signature.refused) was changed",
+        ),
+        (
+            "UPDATE event SET at = at + 1 WHERE subject = 'signature' AND seq = 1",
+            "event 1 (signature.submitted) was changed",
+        ),
+        ("UPDATE event SET actor = 'x' WHERE subject = 'app'", "event 1 (app.created) was changed"),
+        ("DELETE FROM event WHERE subject = 'signature' AND seq = 2", "event 3 follows 1"),
+        (
+            "DELETE FROM event WHERE subject = 'signature' AND seq = 3",
+            "event 3, the last on record, is missing",
+        ),
+        ("DELETE FROM event WHERE subject = 'signature'", "event 3, the last on record, is missing"),
+        ("UPDATE event SET seq = 9 WHERE subject = 'signature' AND seq = 3", "event 9 follows 2"),
+        (
+            "UPDATE event SET prev_hash = hash WHERE subject = 'signature' AND seq = 2",
+            "does not bear the hash",
+        ),
+        ("DELETE FROM chain WHERE subject = 'signature'", "is behind the last on record"),
+        (
+            """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
+            SELECT subject, subject_id, 4, kind, at, actor, data, hash, hash FROM event
+            WHERE subject = 'signature' AND seq = 3""",
+            "event 4 (signature.resubmitted) was changed",
+        ),
+    ],
+)
+async def test_tampering_is_found_and_named(stores: Stores, tampering: str, named: str) -> None:
+    await _fill(stores)
+
+    async def tamper(tx: Tx) -> None:
+        await tx.run("DELETE FROM outbox")
+        await tx.run(tampering)
+
+    await stores.db.write(tamper)
+    verdict = await events.verify(stores.db)
+    assert verdict.fault is not None
+    assert named in verdict.fault
+
+
+async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> None:
+    from smsign.domain.events import digest
+    from smsign.storage import events as rows
+
+    sign_id = await _fill(stores)
+    head = await rows.find_head(stores.db.read, "signature", sign_id)
+    assert head is not None
+    forged = digest(head[1], "signature", sign_id, 4, "signature.passed", 5, "test:forger", "{}")
+
+    async def graft(tx: Tx) -> None:
+        await tx.run(
+            """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
+            VALUES ('signature', $1, 4, 'signature.passed', 5, 'test:forger', '{}', $2, $3)""",
+            sign_id,
+            head[1],
+            forged,
+        )
+
+    await stores.db.write(graft)
+    fault = (await events.verify(stores.db)).fault
+    assert fault is not None
+    assert "behind the last on record" in fault
+
+
+async def test_every_event_of_a_signature_is_in_the_outbox(stores: Stores) -> None:
+    sign_id = await _fill(stores)
+    told = await stores.db.read.all("SELECT signature_id, seq FROM outbox ORDER BY event_id")
+    assert [tuple(row) for row in told] == [(sign_id, 1), (sign_id, 2), (sign_id, 3)]

@@ -1,0 +1,246 @@
+"""Pictures: proven by decoding, kept by their hash, swept when nothing names them; in a folder and in S3."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from smsign.actions import blobs as actions
+from smsign.domain.signatures import Rules
+from smsign.errors import NotFound, SetupError, StorageError
+from smsign.storage.blobs import Blobs, open_blobs
+from smsign.storage.evidence import Incoming
+from smsign.storage.stores import Stores
+from smsign.storage.vault import Vault
+from tests.pictures import bomb, noise
+from tests.running import Server
+
+OLD_S = 48 * 3600
+
+
+def _saved(form: str, mode: str = "RGB", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, (40, 30)).save(out, form, **options)
+    return out.getvalue()
+
+
+async def _examine(data: bytes, spool: Path, rules: Rules = Rules()) -> tuple[Incoming, list[str]]:  # noqa: B008
+    picture = Incoming("image0", spool, at_most=rules.image_bytes)
+    for start in range(0, len(data), 50_000):
+        await picture.feed(data[start : start + 50_000])
+    problems = await picture.examine("image0", rules)
+    return picture, [problem.reason.en for problem in problems]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        noise(),
+        noise(form="JPEG"),
+        noise(width=700, height=500),
+        _saved("JPEG", progressive=True),
+        _saved("JPEG", "L"),
+        _saved("JPEG", "CMYK"),
+        _saved("PNG", "I;16"),
+        _saved("PNG", "P"),
+        _saved("PNG", "1"),
+        _saved("PNG", "RGBA"),
+        _saved("MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))]),
+        noise() + b"<script>tail</script>",
+    ],
+)
+async def test_a_picture_that_can_be_decoded_is_taken(data: bytes, tmp_path: Path) -> None:
+    picture, problems = await _examine(data, tmp_path)
+    assert problems == []
+    assert picture.image is not None
+    assert picture.image.sha256 == hashlib.sha256(data).hexdigest()
+    assert picture.image.size_bytes == len(data)
+    assert picture.image.type in ("png", "jpeg")
+    picture.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"just text", "not a PNG or JPEG"),
+        (noise()[:-500], "not a PNG or JPEG"),
+        (noise(form="JPEG", width=300, height=300)[:-5000], "not a PNG or JPEG"),
+        (noise()[:200] + b"\0" * 50 + noise()[250:], "not a PNG or JPEG"),
+        (_saved("GIF"), "not a PNG or JPEG"),
+        (_saved("WEBP"), "not a PNG or JPEG"),
+        (_saved("BMP"), "not a PNG or JPEG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG or JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "not a PNG or JPEG"),
+        (bomb(), "pixels, at most"),
+        (noise(width=900, height=900), "MB, at most 2 MB"),
+    ],
+)
+async def test_all_else_is_refused_and_leaves_nothing(data: bytes, told: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    picture, problems = await _examine(data, tmp_path)
+    assert len(problems) == 1
+    assert told in problems[0]
+    assert time.monotonic() - started < 2
+    picture.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def _put(blobs: Blobs, data: bytes) -> str:
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = blobs.spool / "upload"
+    file.write_bytes(data)
+    await blobs.put(sha256, file)
+    assert not file.exists()
+    return sha256
+
+
+async def _names(blobs: Blobs, before_s: float) -> list[str]:
+    return [name async for name in blobs.list_before(before_s)]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    """An object store that speaks S3 over HTTP, with one bucket; the settings that find it."""
+    boto3 = pytest.importorskip("boto3", reason="comes with moto")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    env = {
+        "AWS_ENDPOINT": f"http://{host}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+    client = boto3.client(
+        "s3",
+        endpoint_url=env["AWS_ENDPOINT"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="evidence")
+    yield env
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blobs:
+    if request.param == "folder":
+        return open_blobs(f"file:{tmp_path / 'blobs'}", data=tmp_path)
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return open_blobs(f"s3://evidence/{tmp_path.name}", data=tmp_path)
+
+
+async def test_a_store_keeps_what_it_is_given(blobs: Blobs) -> None:
+    await blobs.check()
+    sha256 = await _put(blobs, b"one")
+    assert await _put(blobs, b"one") == sha256
+    assert await blobs.get(sha256) == b"one"
+    with pytest.raises(NotFound):
+        await blobs.get("0" * 64)
+    now = time.time()
+    assert await _names(blobs, now + 60) == [sha256]
+    assert await _names(blobs, now - 60) == []
+    assert not await blobs.delete(sha256, before_s=now - 60), "it is young"
+    assert await blobs.delete(sha256, before_s=now + 60)
+    assert not await blobs.delete(sha256, before_s=now + 60)
+    with pytest.raises(NotFound):
+        await blobs.get(sha256)
+
+
+def _age(root: Path) -> None:
+    then = time.time() - OLD_S
+    for file in root.rglob("*"):
+        if file.is_file():
+            os.utime(file, (then, then))
+
+
+async def test_a_sweep_takes_what_is_old_and_unnamed_only(stores: Stores, settings: object) -> None:
+    orphan, named, again = [await _put(stores.blobs, data) for data in (b"orphan", b"named", b"again")]
+    (stores.blobs.spool / "left-by-a-crash").write_bytes(b"x")
+    _age(stores.blobs.spool.parent)
+    young = await _put(stores.blobs, b"young")
+    assert await _put(stores.blobs, b"again") == again  # an upload that is under way names it soon
+
+    async def name(tx: object) -> None:
+        for sql in (
+            "INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)"
+            " VALUES ('a', 'k', '', '', 1, 0, 1)",
+            "INSERT INTO signature (app_id, content, status, version, created_at, submitted_at)"
+            " SELECT id, 'x', 0, 1, 1, 1 FROM app",
+            "INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)"
+            " SELECT id, 1, app_id, 'x', '{}', 'a', 1 FROM signature",
+        ):
+            await tx.run(sql.replace("''", "$1"), *([b"x"] if "''" in sql else []))  # type: ignore[attr-defined]
+        await tx.run(  # type: ignore[attr-defined]
+            "INSERT INTO image (signature_id, version, slot, app_id, sha256, type, size_bytes, width, height)"
+            " SELECT id, 1, 'image0', app_id, $1, 'png', 1, 1, 1 FROM signature",
+            named,
+        )
+
+    await stores.db.write(name)
+    assert await actions.sweep(stores.db, stores.blobs, now_s=time.time()) == 1
+    for kept in (named, again, young):
+        assert await stores.blobs.get(kept)
+    with pytest.raises(NotFound):
+        await stores.blobs.get(orphan)
+    assert list(stores.blobs.spool.iterdir()) == []
+
+
+async def test_a_sweep_that_was_killed_half_way_is_finished(tmp_path: Path) -> None:
+    blobs = open_blobs(f"file:{tmp_path / 'b'}", data=tmp_path)
+    sha256 = await _put(blobs, b"half")
+    path = tmp_path / "b" / sha256[:2] / sha256[2:4] / sha256
+    path.rename(path.with_suffix(".swept"))
+    assert await _names(blobs, time.time() + 60) == [sha256]
+    assert await blobs.get(sha256) == b"half"
+
+
+def test_a_store_that_cannot_be_is_named(tmp_path: Path) -> None:
+    for url in ("ftp://x", "s3://", "file:"):
+        with pytest.raises(SetupError, match="s3://BUCKET/PREFIX"):
+            open_blobs(url, data=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        open_blobs(f"file:{tmp_path / 'file'}", data=tmp_path)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+def test_a_signature_with_pictures_in_s3(start: Callable[..., Server], s3: dict[str, str]) -> None:
+    import httpx
+
+    server = start(blobs="s3://evidence/whole", **s3)
+    picture = noise(seed=99)
+    answer = httpx.post(
+        f"{server.url}/v1/sign",
+        auth=server.make_app().auth,
+        files={"sign": (None, "极光推送"), "image0": ("a.png", picture)},
+    )
+    assert answer.status_code == 200, answer.text
+    [image] = server.json("audit", "show", str(answer.json()["sign_id"]))["versions"][0]["images"]
+    assert image["sha256"] == hashlib.sha256(picture).hexdigest()
+    assert httpx.get(f"{server.url}/readyz").json()["blobs"] == "ok"
+
+
+def test_a_sealed_secret_opens_only_for_its_application_and_under_its_key() -> None:
+    vault = Vault(b"k" * 32)
+    sealed = vault.seal("secret", app_key="a" * 24)
+    assert vault.unseal(sealed, app_key="a" * 24) == "secret"
+    assert b"secret" not in sealed
+    for other, key in ((vault, "b" * 24), (Vault(b"j" * 32), "a" * 24)):
+        with pytest.raises(SetupError):
+            other.unseal(sealed, app_key=key)
+    assert vault.matches("secret", [Vault(b"j" * 32).mac("secret"), vault.mac("secret")])
+    assert not vault.matches("Secret", [vault.mac("secret")])
