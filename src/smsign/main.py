@@ -7,6 +7,7 @@ import contextlib
 import gc
 import random
 import time
+from collections.abc import Callable
 
 from smsign.actions import blobs as blob_actions
 from smsign.config import Settings
@@ -16,8 +17,11 @@ from smsign.log import Log
 from smsign.storage.stores import open_stores
 
 
-def make_app(settings: Settings) -> App:
-    """Return the ASGI application; its stores are opened when the server starts it up."""
+def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
+    """Return the ASGI application; its stores are opened when the server starts it up.
+
+    `started` is called on the loop once it is ready for requests.
+    """
     sweeper: asyncio.Task[None] | None = None
 
     async def open_service() -> Service:
@@ -37,7 +41,7 @@ def make_app(settings: Settings) -> App:
         await service.db.close()
         service.log.flush()
 
-    return App(open_service, close_service)
+    return App(open_service, close_service, started)
 
 
 async def _sweep_now_and_then(service: Service) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import shutil
-import signal
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -24,12 +22,8 @@ from smsign.errors import SetupError
 from smsign.storage.migrate import schema_number
 from smsign.storage.stores import Stores, open_stores
 
-if TYPE_CHECKING:
-    from smsign.http.app import App
-
 _HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
-_PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -105,9 +99,10 @@ def _run(settings: Settings) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
 
-    server = Server(
+    from smsign.cli.processes import PatientServer, load
+
+    server = PatientServer(
         "smsign",
         address=settings.host,
         port=settings.port,
@@ -125,20 +120,10 @@ def _run(settings: Settings) -> None:
         ssl_key=Path(settings.tls_key) if settings.tls_key else None,
         ssl_protocol_min=SSLProtocols.tls12,  # published clients on Java 8 speak no newer one
         respawn_failed_workers=True,
-        workers_kill_timeout=settings.stop_timeout + 5,
+        workers_kill_timeout=settings.stop_timeout + 2,
         log_level=LogLevels.warning,
     )
-    server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
-
-
-def _load(settings: Settings, parent: int) -> App:
-    """Make the application, in a worker process that ends when the one that started it does."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
-    from smsign.main import make_app
-
-    return make_app(settings)
+    server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
 
 
 @click.command()

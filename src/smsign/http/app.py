@@ -50,9 +50,11 @@ class App:
         self,
         open_service: Callable[[], Awaitable[Service]],
         close_service: Callable[[Service], Awaitable[None]],
+        started: Callable[[], None],
     ) -> None:
         self._open = open_service
         self._close = close_service
+        self._started = started
         self._service: Service | None = None
         self._running = 0
         self._prefix = f"{os.getpid():x}-{secrets.token_hex(4)}-"
@@ -77,6 +79,7 @@ class App:
             await send({"type": "lifespan.startup.failed", "message": f"{error}"})
             return
         await send({"type": "lifespan.startup.complete"})
+        self._started()
         await receive()
         self._service.stopping = True
         deadline = time.monotonic() + self._service.settings.stop_timeout
@@ -149,6 +152,7 @@ async def _route(service: Service, request: Request) -> Response:
     if methods is None:
         methods = OPEN.get(pattern)
     if methods is None:
+        request.method = _known(request.method)
         raise _not_found(request.path)
     request.route = pattern
     handler = methods.get(request.method)

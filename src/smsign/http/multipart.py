@@ -16,7 +16,9 @@ from smsign.errors import Code, Problem, Refusal, Text
 from smsign.http.wire import Request, boundary, malformed
 from smsign.storage.evidence import Incoming
 
-TEXT_BYTES = 4096
+TEXT_BYTES = 64 * 1024
+"""What is kept of a text: far more than any rule allows, so that the rule refuses it."""
+
 PARTS_MAX = 64
 _SLACK_BYTES = 256 * 1024
 
@@ -46,6 +48,7 @@ async def read_form(request: Request, form: Form, *, rules: Rules, spool: Path, 
     Raises: Refusal 50003 for an empty body, 50017 for another media type, 50007 for one that is
     unreadable, too large, too slow or has too many parts.
     """
+    delimiter = boundary(request.header(b"content-type")) if request.content_length else b""
     body = request.body(at_most=body_max(rules), timeout_s=timeout_s)
     try:
         first = await anext(body)
@@ -61,7 +64,7 @@ async def read_form(request: Request, form: Form, *, rules: Rules, spool: Path, 
             ],
         ) from None
     parser = PushMultipartParser(
-        boundary(request.header(b"content-type")),
+        delimiter or boundary(request.header(b"content-type")),
         max_segment_count=PARTS_MAX,
         header_charset="latin-1",  # a Windows path in GBK is no reason to refuse a form
     )
@@ -103,11 +106,7 @@ class _Reader:
             elif self._name in images.FIELDS:
                 await self._take_picture(bytes(event))
             elif self._name in signatures.FIELDS:
-                self._text += event
-                if len(self._text) > TEXT_BYTES:
-                    raise malformed(
-                        f"more than {TEXT_BYTES} bytes", f"超过 {TEXT_BYTES} 字节", field=self._name
-                    )
+                self._text += event[: TEXT_BYTES - len(self._text)]
 
     async def _take_picture(self, chunk: bytes) -> None:
         if self._picture is None:  # made at the first byte: an empty part is an absent one

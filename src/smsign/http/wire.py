@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import msgspec
@@ -55,11 +55,13 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        if len(self.headers) < len(scope["headers"]):
+            self.headers = _join(scope["headers"])
         self.address: str = scope["client"][0] if scope.get("client") else ""
         self.receive = receive
 
     def header(self, name: bytes) -> str:
-        """Return a header, or an empty text; the last one if it came more than once."""
+        """Return a header, or an empty text; lines that repeat it are joined (RFC 9110, 5.3)."""
         value = self.headers.get(name)
         return value.decode("latin-1") if value else ""
 
@@ -117,6 +119,13 @@ class Request:
                     self.done = not message.get("more_body", False)
 
 
+def _join(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
+
+
 def boundary(content_type: str) -> bytes:
     """Return the boundary of a multipart/form-data header.
 
@@ -166,16 +175,17 @@ def sign_id(text: str) -> int | None:
 
 def language(accepted: str, default: str) -> str:
     """Return "zh" or "en", whichever Accept-Language names first, or `default` (RFC 9110, 12.5.4)."""
-    if not accepted:
-        return default
     weighed = []
     for part in accepted.split(",")[:20]:
-        tag, _, weight = part.strip().lower().partition(";q=")
+        tag, _, parameter = part.strip().lower().partition(";")
         try:
-            weighed.append((-float(weight or 1), tag[:2]))
+            weight = float(parameter.strip().removeprefix("q=") or 1)
         except ValueError:
             continue
-    return next((tag for _, tag in sorted(weighed, key=lambda pair: pair[0]) if tag in ("zh", "en")), default)
+        if weight > 0:
+            weighed.append((-weight, tag.strip()[:2]))
+    ordered = sorted(weighed, key=lambda pair: pair[0])
+    return next((tag for _, tag in ordered if tag in ("zh", "en")), default)
 
 
 def too_large(at_most: int) -> Refusal:

@@ -123,7 +123,10 @@ def decode(path: Path, pixels_max: int) -> tuple[str, int, int]:
             if kind == "jpeg":  # every bit is decoded, but into an eighth of the pixels
                 picture.draft(None, (max(1, width // 8), max(1, height // 8)))
             picture.load()
-            return kind, width, height
+        if kind == "png":  # the decoder stops at the last pixel; what comes after it must be whole too
+            with Pillow.open(path, formats=("PNG",)) as again:
+                again.verify()
+        return kind, width, height
     except Pillow.DecompressionBombError:
         raise _too_many_pixels(0, 0, pixels_max) from None
     except _BadPicture:

@@ -74,11 +74,14 @@ class _Snapshot(_Reader):
     """Point reads in one read transaction: half the locking of one for each."""
 
     async def __aenter__(self) -> _Snapshot:
-        self._execute("BEGIN")
+        try:
+            self._execute("BEGIN")
+        except apsw.Error as error:
+            raise _translate(error) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._execute("COMMIT")
+        self._execute("ROLLBACK")  # nothing was changed, and this cannot fail
 
 
 class _Tx(_Reader):
