@@ -16,15 +16,15 @@ setup: $(VENV)/run.done ## install smsign and what it needs into .venv
 run: setup ## serve the demonstration on http://127.0.0.1:8080
 	@SMSIGN_LOG_FORMAT=$${SMSIGN_LOG_FORMAT:-text} $(BIN)/smsign serve --demo
 
-test: $(VENV)/dev.done ## check style and types, then run every test: both engines, browser, crashes
+test: $(VENV)/dev.done $(VENV)/bench.done ## check style and types, then run every test: both engines, browser, crashes
 	@scripts/need-chromium
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check -q src tests bench && $(BIN)/mypy
 	@$(BIN)/pytest $(TESTS)
 
 quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no crashes; under 20 s
-	@$(BIN)/pytest -m "not slow and not browser and not postgres" $(TESTS)
+	@$(BIN)/pytest -n auto -m "not slow and not browser and not postgres" $(TESTS)
 
-lint: $(VENV)/dev.done ## mend style where it can be, check style and types
+lint: $(VENV)/dev.done $(VENV)/bench.done ## mend style where it can be, check style and types
 	@$(BIN)/ruff check --fix src tests bench; $(BIN)/ruff format src tests bench; $(BIN)/mypy
 
 bench: $(VENV)/bench.done ## drive the server and its peers side by side in one run
