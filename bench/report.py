@@ -25,8 +25,8 @@ Results = dict[tuple[str, int, str], list[Measure]]
 """(scenario, connections, peer) -> one measure a round."""
 
 NOTE = (
-    "Only smsign keeps one signature in the audit for each application, decodes pictures, writes a ledger and an"
-    " outbox, and syncs each commit to disk; PocketBase syncs at checkpoints (synchronous=NORMAL)."
+    "Only smsign keeps one signature in the audit for each application, decodes pictures, writes a ledger and"
+    " an outbox, and syncs each commit to disk; PocketBase syncs at checkpoints (synchronous=NORMAL)."
 )
 _SERIES = {"bare": "#9aa4af", "smsign": "#0b8f74", "pocketbase": "#b8860b", "reference": "#7a6ff0"}
 
@@ -87,8 +87,8 @@ def show(results: Results, million: dict[str, float] | None) -> None:
     console.print(table)
     if million:
         console.print(
-            f"query of smsign with 1,000 signatures {million['few']:,.0f}/s, with 1,000,000 {million['many']:,.0f}/s:"
-            f" {million['ratio']:.2f} ×"
+            f"query of smsign with 1,000 signatures {million['few']:,.0f}/s,"
+            f" with 1,000,000 {million['many']:,.0f}/s: {million['ratio']:.2f} ×"
         )
     console.print(f"[dim]{NOTE}\n{', '.join(f'{name} {value}' for name, value in versions().items())}")
 
@@ -144,7 +144,8 @@ def draw(path: Path, results: Results, *, connections: int) -> None:
     )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y - 20}" role="img"'
-        f' aria-label="Requests a second, smsign beside its peers"><style>{style}</style>{"".join(parts)}</svg>\n'
+        f' aria-label="Requests a second, smsign beside its peers"><style>{style}</style>'
+        f"{''.join(parts)}</svg>\n"
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(svg, "utf-8")

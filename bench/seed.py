@@ -38,7 +38,8 @@ def smsign(folder: Path, *, apps: int, signatures: int) -> None:
     mac, sealed, now = vault.mac(SECRET), vault.seal(SECRET, app_key=app_key(1)), time.time_ns() // 1000
     with sqlite3.connect(folder / "smsign.db") as db:
         db.executemany(
-            """INSERT INTO app (id, name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
+            """INSERT INTO app
+              (id, name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
             VALUES (?, ?, ?, ?, ?, 1, 0, ?)""",
             ((n, f"app{n}", app_key(n), mac, sealed, now) for n in range(1, apps + 1)),
         )
