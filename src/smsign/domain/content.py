@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from smsign.errors import Code, Problem, Text
 
-_HAN = (
-    (0x3007, 0x3007),  # 〇, a numeral that is written as a character
-    (0x3400, 0x4DBF),  # Extension A
-    (0x4E00, 0x9FFF),  # CJK Unified Ideographs
-    (0x20000, 0x3FFFF),  # Extension B and on: the ideographic planes
-)
+_ALLOWED = re.compile("[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+")
+"""ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs, the ideographic planes."""
+
 _QUOTED = 5  # how many offending characters an answer names
 
 
@@ -28,13 +27,18 @@ def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
                 "请调整签名长度",
             )
         )
+    if _ALLOWED.fullmatch(content):
+        return problems
     if any(0xD800 <= ord(char) <= 0xDFFF for char in content):
         problems.append(
             _problem(
-                "not valid UTF-8", "不是有效的 UTF-8 编码", "send the field as UTF-8", "请以 UTF-8 编码发送"
+                "not valid UTF-8",
+                "不是有效的 UTF-8 编码",
+                "send the field as UTF-8",
+                "请以 UTF-8 编码发送",
             )
         )
-    elif wrong := [char for char in dict.fromkeys(content) if not _allowed(char)]:
+    elif wrong := [char for char in dict.fromkeys(content) if not _ALLOWED.fullmatch(char)]:
         named = " ".join(_name(char) for char in wrong[:_QUOTED]) + (" …" if len(wrong) > _QUOTED else "")
         problems.append(
             _problem(
@@ -45,12 +49,6 @@ def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
             )
         )
     return problems
-
-
-def _allowed(char: str) -> bool:
-    if char.isascii():
-        return char.isalnum()
-    return any(low <= ord(char) <= high for low, high in _HAN)
 
 
 def _name(char: str) -> str:

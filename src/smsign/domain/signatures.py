@@ -80,7 +80,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_fields(fields: Mapping[str, str]) -> list[Problem]:
     """Return what is wrong with the optional text fields."""
-    problems = []
+    problems: list[Problem] = []
+    if not fields:
+        return problems
     if (kind := fields.get("type")) is not None and kind not in TYPES:
         problems.append(
             Problem(

@@ -4,9 +4,10 @@ A statement on a warm page costs some 10 µs, less than a hop to a thread, so it
 Only what waits for the disk or for another process leaves it: COMMIT, a contended BEGIN IMMEDIATE, and
 the reads of `scan`.
 
-Group commit: changes queue up; one task drains the queue. It opens a transaction, runs each change in
-a savepoint of its own, commits once with `synchronous=FULL`, and only then answers them all. A change
-that raises rolls back to its savepoint and harms no other.
+Group commit: changes queue up; one task drains the queue. It opens a transaction, runs the changes one
+after the other, commits once with `synchronous=FULL`, and only then answers them all. A change that
+raises before it wrote anything is left out; if it had written, the batch is rolled back and run again,
+each change in a savepoint of its own, so that it harms no other.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from smsign.errors import Conflict, StorageError
 from smsign.storage.db import Change, Row, Tx, fill
 
 T = TypeVar("T")
+_Job = tuple[Change[Any], asyncio.Future[Any]]
+_Outcome = tuple[Any, Exception | None]
 
 FRAGMENTS = (
     ("int", "INTEGER"),
@@ -48,6 +51,10 @@ def _translate(error: Exception) -> Exception:
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
     return StorageError(f"SQLite: {error}")
+
+
+class _HalfWrittenError(Exception):
+    """A change failed after it had written: its batch is rolled back and run again, each in a savepoint."""
 
 
 class _Reader:
@@ -125,7 +132,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._jobs: deque[tuple[Change[Any], asyncio.Future[Any]]] = deque()
+        self._jobs: deque[_Job] = deque()
         self._drainer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "sqlite-commit")
         try:
@@ -147,6 +154,7 @@ class SqliteDatabase:
             "synchronous = FULL",
             "foreign_keys = ON",
             "cache_size = -8000",
+            "temp_store = MEMORY",
             "mmap_size = 1073741824",
             *(() if write else ("query_only = ON",)),
         ):
@@ -180,37 +188,54 @@ class SqliteDatabase:
             self._drainer = None
 
     async def _run_batch(self) -> None:
-        done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
-        taken: asyncio.Future[Any] | None = None
+        batch: list[_Job] = []
+        outcomes: list[_Outcome] = []
         try:
-            while self._jobs and len(done) < BATCH_MAX:
-                change, taken = self._jobs.popleft()
-                if not taken.done():  # else: its caller has gone away before its turn
-                    done.append((taken, *await self._run(change)))
-                    taken = None
-                if not self._jobs:
-                    await asyncio.sleep(0)  # let those join who are ready to
+            try:
+                while self._jobs and len(batch) < BATCH_MAX:
+                    batch.append(self._jobs.popleft())
+                    outcomes.append(await self._run(*batch[-1]))
+                    if not self._jobs:
+                        await asyncio.sleep(0)  # let those join who are ready to
+            except _HalfWrittenError:
+                self._writer.execute("ROLLBACK")
+                await self._begin()
+                outcomes = [await self._run_carefully(*job) for job in batch]
             await self._hop(self._commit)
         except Exception as error:  # the batch is lost, and each of its callers must hear of it
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-            lost = _translate(error)
-            done = [(answer, None, failed or lost) for answer, _, failed in done]
-            if taken is not None:
-                done.append((taken, None, lost))
-        for answer, value, failed in done:
+            outcomes = [(None, _translate(error))] * len(batch)
+        for (_, answer), (value, failed) in zip(batch, outcomes, strict=True):
             _settle(answer, value, failed)
 
-    async def _run(self, change: Change[T]) -> tuple[T | None, Exception | None]:
-        self._writer.execute("SAVEPOINT change")
-        value, failed = None, None
+    async def _run(self, change: Change[Any], answer: asyncio.Future[Any]) -> _Outcome:
+        """Run one change of a batch.
+
+        Raises: _HalfWrittenError if it failed after it had written; that is rare, most refuse first.
+        """
+        if answer.done():  # its caller has gone away before its turn
+            return None, None
+        before = self._writer.total_changes()
         try:
-            value = await change(self._tx)
+            return await change(self._tx), None
+        except Exception as error:
+            if self._writer.total_changes() != before:
+                raise _HalfWrittenError from error
+            return None, error
+
+    async def _run_carefully(self, change: Change[Any], answer: asyncio.Future[Any]) -> _Outcome:
+        """Run one change in a savepoint: it copies each page it touches, so not every change is run so."""
+        if answer.done():
+            return None, None
+        self._writer.execute("SAVEPOINT change")
+        try:
+            return await change(self._tx), None
         except Exception as error:
             self._writer.execute("ROLLBACK TO change")
-            failed = error
-        self._writer.execute("RELEASE change")
-        return value, failed
+            return None, error
+        finally:
+            self._writer.execute("RELEASE change")
 
     async def _begin(self) -> None:
         self._writer.set_busy_timeout(0)
