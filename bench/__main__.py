@@ -16,7 +16,7 @@ from bench.peers import SCENARIOS, Bare, Peer, PocketBase, Reference, Smsign
 
 CONNECTIONS = (1, 32, 128)
 WARM_UP_S = 1
-FEW, MANY, APPS_MAX = 1_000, 1_000_000, 100_000
+FEW, MANY, APPS = 1_000, 1_000_000, 100
 
 
 def main() -> None:
@@ -148,7 +148,7 @@ def _million(root: Path, options: argparse.Namespace) -> dict[str, float]:
             print(f"starting smsign with {signatures:,} signatures …")
             folder = root / f"million-{name}"
             folder.mkdir()
-            apps = min(APPS_MAX, signatures // 10)
+            apps = APPS
             seed.write_queries(folder / "queries", apps=apps, signatures=signatures, count=100_000)
             peers[name] = Smsign(folder, apps=apps, signatures=signatures)
         for turn in range(2 * options.rounds + 1):

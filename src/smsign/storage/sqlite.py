@@ -38,6 +38,9 @@ FRAGMENTS = (
     ("lock", ""),
 )
 BATCH_MAX = 256
+POINT_READ_CACHE_KIB = 128_000
+"""Taken only as it fills; a million signatures fit. Measured faster than mapping the file."""
+
 BUSY_TIMEOUT_MS = 20_000
 
 
@@ -138,7 +141,7 @@ class SqliteDatabase:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect(write=True)
-            self._reader = self._connect()
+            self._reader = self._connect(cache_kib=POINT_READ_CACHE_KIB)
         except (apsw.Error, OSError) as error:
             raise StorageError(f"SQLite: {path}: {error}") from error
         self._tx = _Tx(self._writer)
@@ -146,16 +149,15 @@ class SqliteDatabase:
         self._snapshot = _Snapshot(self._reader)
         self.scan = _ThreadReader(self._connect)
 
-    def _connect(self, *, write: bool = False) -> apsw.Connection:
+    def _connect(self, *, write: bool = False, cache_kib: int = 16_000) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), statementcachesize=128)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "cache_size = -8000",
+            f"cache_size = -{cache_kib}",
             "temp_store = MEMORY",
-            "mmap_size = 1073741824",
             *(() if write else ("query_only = ON",)),
         ):
             for _ in connection.execute(f"PRAGMA {pragma}"):
