@@ -13,12 +13,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
+from smsign.domain import apps
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
 from smsign.http import errors, metrics, operations, signatures
 from smsign.http.auth import authenticate
 from smsign.http.service import Service, client_address
 from smsign.http.wire import HEADERS_MAX_BYTES, Receive, Request, Response, Scope, Send, language
 from smsign.log import RequestLine
+from smsign.storage.db import Reader
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -164,19 +166,26 @@ async def _route(service: Service, request: Request) -> Response:
             raise MethodNotSupported(method[:20], tuple(methods))
     if not is_api:
         return await handler(service, request)
+    if not named:
+        return await handler(service, request, await _authenticate(service, request, service.db.read))
     async with service.db.snapshot() as read:
-        app = await authenticate(
-            read,
-            service.vault,
-            service.throttle,
-            header=request.header(b"authorization"),
-            address=request.address,
-            now=service.now(),
-        )
-        request.app_id = app.id
-        _check_headers(request)
-        signature = await signatures.find(read, app, named) if named else None
+        app = await _authenticate(service, request, read)
+        signature = await signatures.find(read, app, named)
     return await handler(service, request, app, signature)
+
+
+async def _authenticate(service: Service, request: Request, read: Reader) -> apps.App:
+    app = await authenticate(
+        read,
+        service.vault,
+        service.throttle,
+        header=request.header(b"authorization"),
+        address=request.address,
+        now=service.now(),
+    )
+    request.app_id = app.id
+    _check_headers(request)
+    return app
 
 
 def _known(method: str) -> str:

@@ -34,7 +34,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     refuse_reason: str | None = None
 
 
-async def create(service: Service, request: Request, app: App, signature: None) -> Response:
+async def create(service: Service, request: Request, app: App) -> Response:
     """`POST /v1/sign` (contract, Create Signature API)."""
     return await _submit(service, request, app, None)
 
