@@ -20,18 +20,14 @@ from smsign.storage.stores import Stores
 _ID = click.argument("signature_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
 
 
-@click.group()
-def audit() -> None:
-    """See what waits for a decision, and decide.
-
-    \b
-    Reasons for a refusal:
-    """
-
-
-audit.help = f"{audit.help}" + "\n".join(
-    f"  {reason.code:<16} {reason.title.en} · {reason.title.zh}" for reason in REASONS.values()
+_REASONS = "\n".join(
+    f"{reason.code:<16} {reason.title.en} · {reason.title.zh}" for reason in REASONS.values()
 )
+
+
+@click.group(help=f"See what waits for a decision, and decide.\n\n\b\nReasons for a refusal:\n{_REASONS}")
+def audit() -> None:
+    """See what waits for a decision, and decide."""
 
 
 @audit.command("list")
@@ -104,7 +100,10 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
 @click.option("--note", default="", help="A note for the ledger.")
 @stored
 async def pass_(stores: Stores, signature_id: int, *, note: str, as_json: bool) -> None:
-    """Pass a signature; its application uses it from now on, unless it switches by hand."""
+    """Pass a signature.
+
+    Its application uses it from now on, unless it switches by hand.
+    """
     await _decide(stores, signature_id, passed=True, reasons=(), note=note, as_json=as_json)
 
 

@@ -30,7 +30,9 @@ _HEADER_TIMEOUT_MS = 15_000
 @settings_options(stored_only=False)
 @click.option("--demo", "with_demo", is_flag=True, help="Serve the contract's examples.")
 def serve(*, with_demo: bool, **given: Any) -> None:
-    """Start the server; stop it with Ctrl-C or SIGTERM, which lets requests in flight finish.
+    """Start the server.
+
+    Stop it with Ctrl-C or SIGTERM: requests in flight are still answered.
 
     The first start makes the data folder, the database and the key. With several workers or machines,
     all share one database.
@@ -137,6 +139,9 @@ async def migrate(stores: Stores, *, as_json: bool) -> None:
 @click.command()
 @stored
 async def sweep(stores: Stores, *, as_json: bool) -> None:
-    """Remove pictures older than a day that no submission names, as the server does now and then."""
+    """Remove pictures that no submission names.
+
+    Only those older than a day go; the server does the same now and then.
+    """
     gone = await blob_actions.sweep(stores.db, stores.blobs, now_s=time.time())
     show_json({"removed": gone}) if as_json else click.echo(f"{gone} pictures removed")
