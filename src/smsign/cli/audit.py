@@ -11,13 +11,13 @@ from smsign.cli.options import actor, now, stored
 from smsign.cli.output import STATUS_WORDS, age, local_time, show_fields, show_json, show_table, status
 from smsign.domain.audits import REASONS, Decision
 from smsign.domain.events import Subject
-from smsign.domain.signatures import Signature
+from smsign.domain.signatures import ID_MAX, Signature
 from smsign.errors import NotFound
 from smsign.storage import audits, events
 from smsign.storage import signatures as rows
 from smsign.storage.stores import Stores
 
-_ID = click.argument("signature_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+_ID = click.argument("signature_id", metavar="ID", type=click.IntRange(1, ID_MAX))
 
 
 _REASONS = "\n".join(

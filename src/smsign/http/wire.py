@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from smsign.domain.signatures import ID_MAX
 from smsign.errors import Code, Problem, Refusal, Text
 
 Scope = MutableMapping[str, Any]
@@ -170,7 +171,7 @@ def sign_id(text: str) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 10 or text[0] == "0":
         return None
     number = int(text)
-    return number if number < 2**31 else None
+    return number if number <= ID_MAX else None
 
 
 def language(accepted: str, default: str) -> str:
