@@ -16,9 +16,11 @@ ALLOWED = {
     "log": set(),
     "storage": {"storage", "domain", "config"},
     "actions": {"actions", "storage", "domain"},
-    "http": {"http", "actions", "storage", "domain", "config", "log"},
-    "main": {"http", "actions", "storage", "domain", "config", "log"},
-    "cli": {"cli", "main", "actions", "storage", "domain", "config", "http"},
+    "web": {"web", "storage", "domain", "config", "log"},
+    "http": {"http", "web", "actions", "storage", "domain"},
+    "console": {"console", "web", "actions", "storage", "domain"},
+    "main": {"http", "console", "web", "actions", "storage", "config", "log"},
+    "cli": {"cli", "main", "web", "actions", "storage", "domain", "config"},
 }
 IMPURE = {"os", "time", "random", "secrets", "socket", "asyncio", "pathlib", "datetime", "io", "subprocess"}
 FILES = sorted(SRC.rglob("*.py"))

@@ -3,10 +3,11 @@
     SmsignError
     ├── Refusal             an answer of the contract: a code, its message, everything that is wrong
     │   ├── AuthFailed, OutOfFreq, MethodNotSupported …   the ones that carry more than a code
-    ├── NotFound            a row that was asked for by name is not there
+    ├── Told                what a person reads, in both languages
+    │   ├── NotFound        a row that was asked for by name is not there
+    │   └── InvalidInput    a value typed at the command line or a form that no row may bear
     ├── Conflict            a unique index said no
     ├── StorageError        the database or the blob store failed, or could not be reached
-    ├── InvalidInput        a value typed at the command line or a form that no row may bear
     └── SetupError          a setting or a data folder that cannot be served
 
 This module knows no HTTP status: `http/errors.py` owns that table.
@@ -145,7 +146,15 @@ class MethodNotSupported(Refusal):
         )
 
 
-class NotFound(SmsignError):
+class Told(SmsignError):
+    """An error that a person at a terminal or a page reads: `text` is its message in both languages."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.text = Text(en, zh)
+
+
+class NotFound(Told):
     """A row that was asked for is not there."""
 
 
@@ -161,7 +170,7 @@ class StorageError(SmsignError):
     """The database or the blob store failed; the change it happened in was rolled back."""
 
 
-class InvalidInput(SmsignError):
+class InvalidInput(Told):
     """A value that a person typed and that no row may bear; the message names it and the way out."""
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from smsign.actions import blobs as blob_actions
 from smsign.config import Settings
-from smsign.http.app import App
-from smsign.http.service import Service, make_service
+from smsign.http import app as api
 from smsign.log import Log
 from smsign.storage.stores import open_stores
+from smsign.web.app import App, Area
+from smsign.web.service import Service, make_service
 
 
 def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
@@ -41,7 +42,8 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         await service.db.close()
         service.log.flush()
 
-    return App(open_service, close_service, started)
+    areas = (Area("", api.answer, api.failed),)
+    return App(areas, open_service, close_service, started)
 
 
 async def _sweep_now_and_then(service: Service) -> None:

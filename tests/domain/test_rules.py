@@ -12,8 +12,8 @@ from smsign.domain import audits, events, images
 from smsign.domain.apps import check_name
 from smsign.domain.signatures import check_fields
 from smsign.errors import Code, InvalidInput, Refusal, SetupError, refuse
-from smsign.http.service import client_address, networks
-from smsign.http.wire import language, sign_id
+from smsign.web.service import client_address, networks
+from smsign.web.wire import language, sign_id
 
 
 def test_numbered_pictures_keep_their_slot_and_the_others_take_what_is_free() -> None:
@@ -54,8 +54,11 @@ def test_the_contracts_order_decides_the_code_and_all_problems_are_told() -> Non
 
 
 def test_a_refusal_needs_known_reasons_and_keeps_their_order() -> None:
-    assert audits.check_refusal(["format", "unreadable", "format"], "") == ("unreadable", "format")
-    for reasons, note in ((["none_such"], ""), ([], ""), (["format"], "x" * 501)):
+    assert audits.check_refusal(["format", "unreadable:image2", "format"], "") == {
+        "unreadable": "image2",
+        "format": "sign",
+    }
+    for reasons, note in ((["none_such"], ""), ([], ""), (["format"], "x" * 501), (["format:mood"], "")):
         with pytest.raises(InvalidInput):
             audits.check_refusal(reasons, note)
 
@@ -74,7 +77,7 @@ def test_the_eight_reasons_speak_both_languages() -> None:
     for reason in audits.REASONS.values():
         assert reason.title.zh != reason.title.en
         assert reason.advice.zh != reason.advice.en
-    assert "备注" in audits.refuse_reason(["format"], "备注", "zh")
+    assert "备注" in audits.refuse_reason(audits.REASONS, ["format"], "备注", "zh")
 
 
 def test_the_hash_covers_every_field_and_the_one_before() -> None:

@@ -19,7 +19,7 @@ from smsign.config import Settings
 from smsign.errors import Conflict, SetupError, StorageError
 from smsign.storage import signatures as rows
 from smsign.storage.db import Tx, open_database
-from smsign.storage.migrate import migrate, put_meta
+from smsign.storage.migrate import migrate, put_meta, steps
 from smsign.storage.stores import Stores, open_stores
 
 
@@ -104,7 +104,7 @@ async def test_many_may_migrate_at_once(make_database_url: Callable[[Path], str]
     url = await asyncio.to_thread(make_database_url, tmp_path)
     opened = [await open_database(url, pool_size=2) for _ in range(4)]
     taken = await asyncio.gather(*(migrate(db) for db in opened))
-    assert sorted(taken) == [0, 0, 0, 1]
+    assert sum(taken) == len(steps())
     for db in opened:
         await db.close()
 

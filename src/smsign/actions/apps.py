@@ -7,12 +7,13 @@ import secrets
 import msgspec
 
 from smsign.domain import apps
+from smsign.domain.accounts import Account, Role
 from smsign.domain.apps import App
 from smsign.domain.events import Kind, Subject
 from smsign.domain.signatures import Status
 from smsign.errors import Conflict, InvalidInput
+from smsign.storage import accounts, events
 from smsign.storage import apps as rows
-from smsign.storage import events
 from smsign.storage import signatures as signature_rows
 from smsign.storage.db import Database, Tx
 from smsign.storage.vault import Vault
@@ -33,9 +34,17 @@ def make_keys() -> Keys:
 
 
 async def create(
-    db: Database, vault: Vault, *, name: str, keys: Keys, use_by_hand: bool, actor: str, now: int
+    db: Database,
+    vault: Vault,
+    *,
+    name: str,
+    keys: Keys,
+    use_by_hand: bool,
+    actor: str,
+    now: int,
+    owner: int | None = None,
 ) -> App:
-    """Add an application with its SMS service open.
+    """Add an application with its SMS service open; `owner` is the account that it belongs to.
 
     Raises: InvalidInput when the name is malformed or taken.
     """
@@ -53,7 +62,12 @@ async def create(
                 now=now,
             )
         except Conflict:
-            raise InvalidInput(f"name: an application called {name} exists already; choose another") from None
+            raise InvalidInput(
+                f"name: an application called {name} exists already; choose another",
+                f"名称：已有名为 {name} 的应用，请换一个",
+            ) from None
+        if owner is not None:
+            await accounts.insert_owner(tx, app_id, owner)
         told = {"name": name, "app_key": keys.app_key}
         await events.append(
             tx, Subject.APP, app_id, Kind.APP_CREATED, actor=actor, now=now, data=told, first=True
@@ -107,6 +121,50 @@ async def set_open(db: Database, *, app: App, sms_open: bool, actor: str, now: i
     return await db.write(change)
 
 
+async def set_by_hand(db: Database, *, app: App, use_by_hand: bool, actor: str, now: int) -> App:
+    """Set whether a signature that passes waits for its owner to put it in use."""
+
+    async def change(tx: Tx) -> App:
+        await rows.lock(tx, app.id)
+        await rows.update_by_hand(tx, app.id, use_by_hand=use_by_hand)
+        told = {"use_by_hand": use_by_hand}
+        await events.append(tx, Subject.APP, app.id, Kind.SWITCH_CHANGED, actor=actor, now=now, data=told)
+        return await rows.lock(tx, app.id)
+
+    return await db.write(change)
+
+
+async def add_owner(db: Database, *, app: App, name: str, actor: str, now: int) -> None:
+    """Make a person an owner of an application, one who has the role.
+
+    Raises: InvalidInput when nobody with the role owner has this name.
+    """
+    account = await accounts.find(db.read, name)
+    if account is None or not account.has(Role.OWNER):
+        raise InvalidInput(
+            f"name: nobody with the role owner is called {name}", f"用户名：没有名为 {name} 的应用负责人"
+        )
+    await _change_owner(db, app, account, Kind.OWNER_ADDED, actor=actor, now=now)
+
+
+async def remove_owner(db: Database, *, app: App, account: Account, actor: str, now: int) -> None:
+    """Take an application from a person."""
+    await _change_owner(db, app, account, Kind.OWNER_REMOVED, actor=actor, now=now)
+
+
+async def _change_owner(
+    db: Database, app: App, account: Account, kind: Kind, *, actor: str, now: int
+) -> None:
+    async def change(tx: Tx) -> None:
+        await rows.lock(tx, app.id)
+        row_change = accounts.insert_owner if kind == Kind.OWNER_ADDED else accounts.delete_owner
+        await row_change(tx, app.id, account.id)
+        told = {"account": account.name}
+        await events.append(tx, Subject.APP, app.id, kind, actor=actor, now=now, data=told)
+
+    await db.write(change)
+
+
 async def use(db: Database, *, app: App, signature_id: int | None, actor: str, now: int) -> App:
     """Set which signature the application uses, or none.
 
@@ -117,7 +175,10 @@ async def use(db: Database, *, app: App, signature_id: int | None, actor: str, n
         if signature_id is not None:
             signature = await signature_rows.lock(tx, app.id, signature_id)
             if signature is None or signature.status != Status.PASSED:
-                raise InvalidInput(f"signature {signature_id} is none of {app.name}'s that passed the audit")
+                raise InvalidInput(
+                    f"signature {signature_id} is none of {app.name}'s that passed the audit",
+                    f"签名 {signature_id} 不是 {app.name} 已通过审核的签名",
+                )
         current = await rows.lock(tx, app.id)
         await rows.update_in_use(tx, app.id, in_use_id=signature_id)
         told = {"from": current.in_use_id, "to": signature_id}

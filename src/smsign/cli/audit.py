@@ -110,7 +110,11 @@ async def pass_(stores: Stores, signature_id: int, *, note: str, as_json: bool) 
 @audit.command()
 @_ID
 @click.option(
-    "--reason", "reasons", multiple=True, type=click.Choice(list(REASONS)), help="Why; may be repeated."
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="CODE[:FIELD]",
+    help="Why, and of which field if not the usual one; may be repeated.",
 )
 @click.option("--note", default="", help="A note that the owner reads with the reasons.")
 @stored
@@ -142,7 +146,7 @@ async def _decide(
 async def _get(stores: Stores, signature_id: int) -> Signature:
     signature = await rows.find_any(stores.db.read, signature_id)
     if signature is None:
-        raise NotFound(f"there is no signature {signature_id}")
+        raise NotFound(f"there is no signature {signature_id}", f"没有签名 {signature_id}")
     return signature
 
 

@@ -13,7 +13,7 @@ from granian.server import Server
 from smsign.config import Settings
 
 if TYPE_CHECKING:
-    from smsign.http.app import App
+    from smsign.web.app import App
 
 _PR_SET_PDEATHSIG = 1
 _STOPS = (signal.SIGTERM, signal.SIGINT)

@@ -39,7 +39,13 @@ def check_name(name: str) -> str:
     Raises: InvalidInput.
     """
     if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
-        raise InvalidInput("name: 1 to 64 printable characters, no space at either end")
+        raise InvalidInput(
+            "name: 1 to 64 printable characters, no space at either end",
+            "名称：1 至 64 个可见字符，首尾不能有空格",
+        )
     if KEY_PATTERN.fullmatch(name):
-        raise InvalidInput("name: must not look like an appKey, or the two could be mistaken for each other")
+        raise InvalidInput(
+            "name: must not look like an appKey, or the two could be mistaken for each other",
+            "名称：不能与 appKey 形式相同，以免混淆",
+        )
     return name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from smsign.domain import images, signatures
+from smsign.domain.signatures import Signature, Status
 from smsign.errors import InvalidInput, Text
 
 NOTE_CHARACTERS = 500
+FIELDS = signatures.FIELDS | images.FIELDS
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -17,10 +20,15 @@ class Reason(msgspec.Struct, frozen=True):
     code: str
     title: Text
     advice: Text
+    field: str
+    """The field of the submission that it is about, unless the auditor names another."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What an auditor said of one version. `reasons` holds codes, in the order of REASONS."""
+    """What an auditor said of one version.
+
+    `reasons` holds codes, in the order of REASONS; `fields`, for each of them, what it is about.
+    """
 
     signature_id: int
     version: int
@@ -29,6 +37,7 @@ class Decision(msgspec.Struct, frozen=True):
     note: str
     actor: str
     decided_at: int
+    fields: tuple[str, ...] = ()
 
 
 REASONS = {
@@ -41,6 +50,7 @@ REASONS = {
                 "Use the company's full or short name as the licence has it, or add proof of the other name.",
                 "请使用证照上的全称或简称；若使用其他名称，请补充证明材料。",
             ),
+            "sign",
         ),
         Reason(
             "wrong_source",
@@ -49,6 +59,7 @@ REASONS = {
                 "Choose the source that the evidence shows: company, website, app, account or trademark.",
                 "请按证明材料选择正确来源：企业、网站、应用、公众号或商标。",
             ),
+            "type",
         ),
         Reason(
             "too_generic",
@@ -57,6 +68,7 @@ REASONS = {
                 "A receiver must recognise the sender: use a brand or company name, not a common word.",
                 "收信人须能识别发送方：请使用品牌或企业名称，不要使用通用词。",
             ),
+            "sign",
         ),
         Reason(
             "not_registered",
@@ -65,6 +77,7 @@ REASONS = {
                 "Add the trademark certificate or a screenshot of the registration, with its number legible.",
                 "请补充商标注册证或备案截图，并确保编号清晰可见。",
             ),
+            "images",
         ),
         Reason(
             "unreadable",
@@ -73,6 +86,7 @@ REASONS = {
                 "Scan or photograph the whole document again: straight, in focus, with nothing covered.",
                 "请重新扫描或拍摄完整证件，保持端正、清晰、无遮挡。",
             ),
+            "images",
         ),
         Reason(
             "third_party",
@@ -81,6 +95,7 @@ REASONS = {
                 "Add the third party's stamped consent, or submit as the company that owns the licence.",
                 "请补充第三方盖章的授权书，或以证照所属企业名义提交。",
             ),
+            "thirdPartyAuthImage",
         ),
         Reason(
             "trade",
@@ -89,6 +104,7 @@ REASONS = {
                 "Messages of this trade cannot be sent here; submit a signature of another line of business.",
                 "该行业的短信无法在此发送；请提交其他业务的签名。",
             ),
+            "sign",
         ),
         Reason(
             "format",
@@ -97,30 +113,75 @@ REASONS = {
                 "Use the name alone: no slogans, no contact details, no test words.",
                 "签名只写名称本身，不要包含口号、联系方式或测试字样。",
             ),
+            "sign",
         ),
     )
 }
 
 
-def check_refusal(reasons: Sequence[str], note: str) -> tuple[str, ...]:
-    """Return the codes of a refusal, each once, in the registry's order.
+def check_refusal(reasons: Sequence[str], note: str) -> dict[str, str]:
+    """Return the codes of a refusal with the field that each is about, in the registry's order.
 
-    Raises: InvalidInput when there is none, one is unknown, or the note is too long.
+    A reason is a code, or `code:field` when it is about another field than usual.
+
+    Raises: InvalidInput when there is none, a code or a field is unknown, or the note is too long.
     """
-    if unknown := [code for code in reasons if code not in REASONS]:
-        raise InvalidInput(f"reason: {unknown[0]} is not one of {', '.join(REASONS)}")
-    if not reasons:
-        raise InvalidInput(f"reason: a refusal needs at least one of {', '.join(REASONS)}")
+    check_note(note)
+    given = {code: field for code, _, field in (reason.partition(":") for reason in reasons)}
+    if unknown := [code for code in given if code not in REASONS]:
+        raise InvalidInput(
+            f"reason: {unknown[0]} is not one of {', '.join(REASONS)}",
+            f"原因：{unknown[0]} 不在 {', '.join(REASONS)} 之中",
+        )
+    if wrong := [field for field in given.values() if field and field not in FIELDS]:
+        raise InvalidInput(
+            f"reason: {wrong[0]} is not a field of a submission; use one of {', '.join(sorted(FIELDS))}",
+            f"原因：{wrong[0]} 不是提交内容的字段",
+        )
+    if not given:
+        raise InvalidInput(
+            f"reason: a refusal needs at least one of {', '.join(REASONS)}", "原因：拒绝时至少选择一条原因"
+        )
+    return {code: given[code] or REASONS[code].field for code in REASONS if code in given}
+
+
+def check_note(note: str) -> None:
+    """Raise InvalidInput for a note that is too long."""
     if len(note) > NOTE_CHARACTERS:
-        raise InvalidInput(f"note: {len(note)} characters, at most {NOTE_CHARACTERS}")
-    return tuple(code for code in REASONS if code in reasons)
+        raise InvalidInput(
+            f"note: {len(note)} characters, at most {NOTE_CHARACTERS}",
+            f"备注：共 {len(note)} 个字符，最多 {NOTE_CHARACTERS} 个",
+        )
 
 
-def refuse_reason(reasons: Sequence[str], note: str, language: str) -> str:
+def newer_version(signature: Signature) -> InvalidInput:
+    """Return what to say to one who decides of a version that was replaced meanwhile."""
+    return InvalidInput(
+        f"signature {signature.id} was submitted anew; look at version {signature.version}",
+        f"签名 {signature.id} 已重新提交，请查看第 {signature.version} 版",
+    )
+
+
+def taken(actor: str) -> InvalidInput:
+    """Return what to say to one who wants what another auditor has on the desk."""
+    who = actor.partition(":")[2]
+    return InvalidInput(f"{who} has it on the desk now", f"{who} 正在处理此签名")
+
+
+def decided_already(signature: Signature) -> InvalidInput:
+    """Return what to say to one who decides what is not in the audit any more."""
+    en, zh = ("passed", "通过") if signature.status == Status.PASSED else ("been refused", "未通过")
+    return InvalidInput(
+        f"signature {signature.id} is not in the audit: it has {en} already",
+        f"签名 {signature.id} 不在审核中：审核结果为{zh}",
+    )
+
+
+def refuse_reason(known: Mapping[str, Reason], reasons: Sequence[str], note: str, language: str) -> str:
     """Return the one line that the wire's `refuse_reason` carries: titles with advice, then the note."""
     colon, stop = ("：", "") if language == "zh" else (": ", " ")
     told = [
-        f"{known.title.to(language)}{colon}{known.advice.to(language)}"
-        for known in (REASONS[code] for code in reasons if code in REASONS)
+        f"{reason.title.to(language)}{colon}{reason.advice.to(language)}"
+        for reason in (known[code] for code in reasons if code in known)
     ]
     return stop.join([*told, note] if note else told)

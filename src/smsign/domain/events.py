@@ -20,6 +20,8 @@ class Subject(StrEnum):
 
     SIGNATURE = "signature"
     APP = "app"
+    ACCOUNT = "account"
+    REASON = "reason"
 
 
 class Kind(StrEnum):
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     RESUBMITTED = "signature.resubmitted"
     PASSED = "signature.passed"
     REFUSED = "signature.refused"
+    REOPENED = "signature.reopened"
     DELETED = "signature.deleted"
     APP_CREATED = "app.created"
     APP_OPENED = "app.opened"
@@ -36,6 +39,14 @@ class Kind(StrEnum):
     SECRET_ROTATED = "app.secret_rotated"  # noqa: S105
     SECRET_SHOWN = "app.secret_shown"  # noqa: S105
     USE_CHANGED = "app.use_changed"
+    SWITCH_CHANGED = "app.switch_changed"
+    OWNER_ADDED = "app.owner_added"
+    OWNER_REMOVED = "app.owner_removed"
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CHANGED = "account.changed"
+    PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
+    TOTP_CHANGED = "account.totp_changed"
+    REASON_CHANGED = "reason.changed"
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -1,26 +1,19 @@
-"""The ASGI application: a flat table of routes, and what happens around every request.
+"""The paths of the API and of the operator: a flat table, and the contract's order of refusals.
 
-Around every request: an id, the client's address, the contract's order of refusals, the log line, the
-figures. An API route authenticates first; `{id}` is looked up as the application's own.
+An API route authenticates first; `{id}` is looked up as the application's own.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import re
-import secrets
-import time
 from collections.abc import Awaitable, Callable
 
 from smsign.domain import apps
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
-from smsign.http import errors, metrics, operations, signatures
+from smsign.http import errors, operations, signatures
 from smsign.http.auth import authenticate
-from smsign.http.service import Service, client_address
-from smsign.http.wire import HEADERS_MAX_BYTES, Receive, Request, Response, Scope, Send, language
-from smsign.log import RequestLine
 from smsign.storage.db import Reader
+from smsign.web.service import Service
+from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -40,109 +33,20 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/readyz": {"GET": operations.readyz},
     "/metrics": {"GET": operations.show_metrics},
 }
-PATH_LOGGED = 300
 _BY_ID = "/v1/sign/"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class App:
-    """Answers requests with one service, opened at startup and closed after the last answer."""
+async def answer(service: Service, request: Request) -> Response:
+    """Answer a call, or refuse it as the contract says."""
+    try:
+        return await _route(service, request)
+    except Refusal as refusal:
+        return errors.answer(refusal, request.language)
 
-    def __init__(
-        self,
-        open_service: Callable[[], Awaitable[Service]],
-        close_service: Callable[[Service], Awaitable[None]],
-        started: Callable[[], None],
-    ) -> None:
-        self._open = open_service
-        self._close = close_service
-        self._started = started
-        self._service: Service | None = None
-        self._running = 0
-        self._prefix = f"{os.getpid():x}-{secrets.token_hex(4)}-"
-        self._counter = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope: a request, or the server's whole lifespan."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "http":
-            self._running += 1
-            try:
-                await self._serve(Request(scope, receive), send)
-            finally:
-                self._running -= 1
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            self._service = await self._open()
-        except Exception as error:  # told to the server, which gives up
-            await send({"type": "lifespan.startup.failed", "message": f"{error}"})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        self._started()
-        await receive()
-        self._service.stopping = True
-        deadline = time.monotonic() + self._service.settings.stop_timeout
-        while self._running and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        await self._close(self._service)
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _serve(self, request: Request, send: Send) -> None:
-        started = time.perf_counter()
-        service = self._service
-        assert service is not None, "no request comes before startup is complete"
-        self._identify(request, service)
-        try:
-            response = await _route(service, request)
-        except Refusal as refusal:
-            response = errors.answer(refusal, request.language)
-        except Exception as error:  # whatever it is, it is answered, and told to the operator
-            service.log.error(
-                "unforeseen", error, request_id=request.id, method=request.method, path=request.path
-            )
-            response = errors.answer(_unforeseen(request.id), request.language)
-        body = response.body if request.method != "HEAD" else b""
-        seconds = time.perf_counter() - started
-        metrics.observe(request.route, request.method, response.status, response.code, seconds)
-        service.log.request(
-            RequestLine(
-                request.id,
-                request.method,
-                request.path[:PATH_LOGGED],
-                response.status,
-                response.code,
-                round(seconds * 1000, 3),
-                len(body),
-                request.address,
-                request.app_id,
-            )
-        )
-        headers = [
-            *response.headers,
-            (b"content-length", b"%d" % len(response.body)),
-            (b"x-request-id", request.id.encode()),
-        ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        if response.status >= 300 and not request.done:
-            await request.drain()
-
-    def _identify(self, request: Request, service: Service) -> None:
-        given = request.header(b"x-request-id")
-        if given and _REQUEST_ID.fullmatch(given):
-            request.id = given
-        else:
-            self._counter += 1
-            request.id = f"{self._prefix}{self._counter:x}"
-        if forwarded := request.header(b"x-forwarded-for"):
-            request.address = client_address(request.address, forwarded, service.trusted)
-        if accepted := request.header(b"accept-language"):
-            request.language = language(accepted, service.settings.language)
-        else:
-            request.language = service.settings.language
+def failed(request: Request) -> Response:
+    """Answer a call that failed in a way nobody foresaw."""
+    return errors.answer(_unforeseen(request.id), request.language)
 
 
 async def _route(service: Service, request: Request) -> Response:

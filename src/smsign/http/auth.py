@@ -1,57 +1,23 @@
-"""Basic authentication of applications, and the throttle on guesses (contract, HTTP Authentication)."""
+"""Basic authentication of applications (contract, HTTP Authentication)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import math
-from collections import OrderedDict
 from functools import lru_cache
 
 from smsign.domain.apps import App
-from smsign.errors import Code, OutOfFreq, Problem, Refusal, Text
+from smsign.errors import Code, Problem, Refusal, Text
 from smsign.storage import apps
 from smsign.storage.db import Reader
 from smsign.storage.vault import Vault
-
-REMEMBERED = 20_000
-"""Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
+from smsign.web.throttle import Throttle
 
 HEADER_CHARACTERS = 512
 REMEMBERED_HEADERS = 4096
 """Headers whose decoding is remembered; whether they are right is asked of the database each time."""
 
 _HEADER = "Authorization"
-
-
-class Throttle:
-    """Counts wrong secrets for a key from an address; too many in a window, and the pair must wait.
-
-    Another address is never held up by it: whoever has the right secret elsewhere goes on. Each server
-    process counts by itself.
-    """
-
-    def __init__(self, failures_max: int, window_s: float) -> None:
-        self._max = failures_max
-        self._window_s = window_s
-        self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
-
-    def check(self, key: str, address: str, now_s: float) -> None:
-        """Raise OutOfFreq while the pair must wait."""
-        if not self._failures:
-            return
-        count, since_s = self._failures.get((key, address), (0, 0.0))
-        if count >= self._max and (left_s := since_s + self._window_s - now_s) > 0:
-            raise OutOfFreq(math.ceil(left_s))
-
-    def failed(self, key: str, address: str, now_s: float) -> None:
-        """Count a wrong secret."""
-        count, since_s = self._failures.pop((key, address), (0, now_s))
-        if now_s - since_s >= self._window_s:
-            count, since_s = 0, now_s
-        self._failures[key, address] = (count + 1, since_s)
-        if len(self._failures) > REMEMBERED:
-            self._failures.popitem(last=False)
 
 
 async def authenticate(

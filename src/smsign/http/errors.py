@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smsign.errors import Code, MethodNotSupported, OutOfFreq, Refusal
-from smsign.http.wire import JSON, Response, encode
+from smsign.web.wire import JSON, Response, encode
 
 STATUS = {
     Code.SUCCESS: 200,

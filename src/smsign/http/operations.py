@@ -9,11 +9,11 @@ from string import Template
 
 from smsign import __version__
 from smsign.errors import SmsignError
-from smsign.http import metrics
-from smsign.http.service import Service
-from smsign.http.wire import JSON, Request, Response, encode
 from smsign.storage import signatures
 from smsign.storage.migrate import schema_number
+from smsign.web import metrics
+from smsign.web.service import Service
+from smsign.web.wire import JSON, Request, Response, encode
 
 READY_TIMEOUT_S = 5.0
 _NO_STORE = (b"cache-control", b"no-store")

@@ -9,12 +9,12 @@ from smsign.domain import signatures
 from smsign.domain.apps import App
 from smsign.domain.audits import refuse_reason
 from smsign.domain.signatures import Signature, Status
-from smsign.http.multipart import Form, read_form
-from smsign.http.service import Service
-from smsign.http.wire import Request, Response, encode, sign_id
-from smsign.storage import audits
+from smsign.storage import audits, reasons
 from smsign.storage import signatures as rows
 from smsign.storage.db import Reader
+from smsign.web.multipart import Form, read_form
+from smsign.web.service import Service
+from smsign.web.wire import Request, Response, encode, sign_id
 
 
 class SignId(msgspec.Struct):
@@ -51,7 +51,9 @@ async def query(service: Service, request: Request, app: App, signature: Signatu
     if signature.status == Status.REFUSED:
         decision = await audits.find(service.db.read, app.id, signature.id, signature.version)
         if decision is not None:
-            answer.refuse_reason = refuse_reason(decision.reasons, decision.note, request.language)
+            answer.refuse_reason = refuse_reason(
+                await reasons.list_(service.db.read), decision.reasons, decision.note, request.language
+            )
     return Response(body=encode(answer))
 
 

@@ -13,6 +13,11 @@ _BY_KEY = f"SELECT {_COLUMNS} FROM app WHERE app_key = $1"
 _BY_ID = f"SELECT {_COLUMNS} FROM app WHERE id = $1 {{lock}}"
 _BY_NAME = f"SELECT {_COLUMNS} FROM app WHERE name = $1 OR app_key = $1"
 _ALL = f"SELECT {_COLUMNS} FROM app WHERE id > $1 ORDER BY id LIMIT $2"
+_GET = f"SELECT {_COLUMNS} FROM app WHERE id = $1"
+_FOUND = f"""SELECT {_COLUMNS} FROM app
+  WHERE id > $1 AND (name LIKE $2 ESCAPE '!' OR app_key = $3) ORDER BY id LIMIT $4"""
+_OWNED = f"""SELECT {_COLUMNS} FROM app
+  WHERE id IN (SELECT app_id FROM app_owner WHERE account_id = $1) AND id > $2 ORDER BY id LIMIT $3"""
 
 
 async def find_by_key(db: Reader, app_key: str) -> App | None:
@@ -28,7 +33,7 @@ async def get(db: Reader, name: str) -> App:
     """
     row = await db.one(_BY_NAME, name)
     if row is None:
-        raise NotFound(f"no application is called {name}")
+        raise NotFound(f"no application is called {name}", f"没有名为 {name} 的应用")
     return App(*row)
 
 
@@ -39,13 +44,34 @@ async def lock(tx: Tx, app_id: int) -> App:
     """
     row = await tx.one(_BY_ID, app_id)
     if row is None:
-        raise NotFound(f"no application has the id {app_id}")
+        raise NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")
     return App(*row)
 
 
 async def list_(db: Reader, *, after: int = 0, limit: int = 1000) -> list[App]:
     """Return up to `limit` applications with ids above `after`, in order."""
     return [App(*row) for row in await db.all(_ALL, after, limit)]
+
+
+async def find(db: Reader, app_id: int) -> App | None:
+    """Return the application of this id, or None."""
+    row = await db.one(_GET, app_id)
+    return App(*row) if row else None
+
+
+async def list_found(db: Reader, text: str, *, after: int = 0, limit: int = 50) -> list[App]:
+    """Return applications whose name has `text` in it, or whose appKey it is."""
+    return [App(*row) for row in await db.all(_FOUND, after, containing(text), text, limit)]
+
+
+async def list_owned(db: Reader, account_id: int, *, after: int = 0, limit: int = 100) -> list[App]:
+    """Return the applications of an owner, with ids above `after`, in order."""
+    return [App(*row) for row in await db.all(_OWNED, account_id, after, limit)]
+
+
+def containing(text: str) -> str:
+    """Return the pattern of LIKE … ESCAPE '!' for what has `text` in it."""
+    return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
 async def get_sealed(db: Reader, app_id: int) -> bytes:
@@ -55,7 +81,7 @@ async def get_sealed(db: Reader, app_id: int) -> bytes:
     """
     row = await db.one("SELECT secret_sealed FROM app WHERE id = $1", app_id)
     if row is None:
-        raise NotFound(f"no application has the id {app_id}")
+        raise NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")
     return bytes(row[0])
 
 
@@ -102,3 +128,8 @@ async def update_open(tx: Tx, app_id: int, *, sms_open: bool) -> None:
 async def update_in_use(tx: Tx, app_id: int, *, in_use_id: int | None) -> None:
     """Set which signature is in use, or none."""
     await tx.run("UPDATE app SET in_use_id = $2 WHERE id = $1", app_id, in_use_id)
+
+
+async def update_by_hand(tx: Tx, app_id: int, *, use_by_hand: bool) -> None:
+    """Set whether a signature that passes waits for its owner to put it in use."""
+    await tx.run("UPDATE app SET use_by_hand = $2 WHERE id = $1", app_id, int(use_by_hand))

@@ -17,14 +17,11 @@ async def find(db: Reader, app_id: int, signature_id: int, version: int) -> Deci
     )
     if row is None:
         return None
-    codes = {
-        code
-        for (code,) in await db.all(
-            "SELECT code FROM decision_reason WHERE signature_id = $1 AND version = $2", signature_id, version
-        )
-    }
-    ordered = tuple(code for code in REASONS if code in codes)
-    return Decision(signature_id, version, row[0], ordered, row[1], row[2], row[3])
+    sql = "SELECT code, field FROM decision_reason WHERE signature_id = $1 AND version = $2"
+    fields: dict[str, str] = dict(map(tuple, await db.all(sql, signature_id, version)))
+    codes = tuple(code for code in REASONS if code in fields)
+    about = tuple(fields[code] or REASONS[code].field for code in codes)
+    return Decision(signature_id, version, row[0], codes, row[1], row[2], row[3], about)
 
 
 async def insert(tx: Tx, app_id: int, decision: Decision) -> None:
@@ -43,10 +40,11 @@ async def insert(tx: Tx, app_id: int, decision: Decision) -> None:
         decision.actor,
         decision.decided_at,
     )
-    for code in decision.reasons:
+    for code, field in zip(decision.reasons, decision.fields, strict=True):
         await tx.run(
-            "INSERT INTO decision_reason (signature_id, version, code) VALUES ($1, $2, $3)",
+            "INSERT INTO decision_reason (signature_id, version, code, field) VALUES ($1, $2, $3, $4)",
             decision.signature_id,
             decision.version,
             code,
+            field,
         )

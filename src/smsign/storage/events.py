@@ -15,6 +15,11 @@ _OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id =
 _WALK = f"""SELECT {_COLUMNS} FROM event
   WHERE (subject, subject_id, seq) > ($1, $2, $3) ORDER BY subject, subject_id, seq LIMIT $4"""
 
+_SEARCH = f"""SELECT {_COLUMNS} FROM event
+  WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
+    AND ($4 = '' OR (subject = $4 AND subject_id = $5))
+  ORDER BY id DESC LIMIT $6"""
+
 
 async def append(
     tx: Tx,
@@ -83,6 +88,20 @@ async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, byt
 async def list_(db: Reader, subject: Subject, subject_id: int) -> list[Event]:
     """Return a subject's events, the first one first."""
     return [Event(*row) for row in await db.all(_OF_SUBJECT, str(subject), subject_id)]
+
+
+async def search(
+    db: Reader,
+    *,
+    kind: str = "",
+    actor: str = "",
+    subject: str = "",
+    subject_id: int = 0,
+    before: int = 2**62,
+    limit: int = 50,
+) -> list[Event]:
+    """Return up to `limit` events, the newest first; an empty text asks for all, `actor` is a pattern."""
+    return [Event(*row) for row in await db.all(_SEARCH, before, kind, actor, subject, subject_id, limit)]
 
 
 async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> list[Event]:

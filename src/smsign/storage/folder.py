@@ -61,7 +61,7 @@ class FolderBlobs:
         try:
             return await asyncio.to_thread(self._path(sha256).read_bytes)
         except FileNotFoundError:
-            raise NotFound(f"no picture is kept under {sha256}") from None
+            raise NotFound(f"no picture is kept under {sha256}", f"没有图片 {sha256}") from None
         except OSError as error:
             raise StorageError(f"blobs: cannot read a picture: {error.strerror}") from error
 

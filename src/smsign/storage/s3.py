@@ -43,7 +43,7 @@ class S3Blobs:
             found = await obstore.get_async(self._store, _key(sha256))
             return bytes(await found.bytes_async())
         except FileNotFoundError:
-            raise NotFound(f"no picture is kept under {sha256}") from None
+            raise NotFound(f"no picture is kept under {sha256}", f"没有图片 {sha256}") from None
         except (BaseError, OSError) as error:
             raise StorageError(f"blobs: cannot read a picture: {error}") from error
 

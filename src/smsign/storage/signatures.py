@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from smsign.domain.images import Image
-from smsign.domain.signatures import Signature, Status, Submission, Version
+from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
 from smsign.storage.db import Reader, Tx
 
 _COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
@@ -16,6 +16,11 @@ _ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
 _QUEUE = f"""SELECT {_COLUMNS} FROM signature
   WHERE status = 0 AND deleted_at IS NULL AND (submitted_at, id) > ($1, $2)
   ORDER BY submitted_at, id LIMIT $3"""
+
+_OF_APP = f"""SELECT {_COLUMNS} FROM signature
+  WHERE app_id = $1 AND deleted_at IS NULL AND id < $2 AND ($3 < 0 OR status = $3)
+    AND content LIKE $4 ESCAPE '!'
+  ORDER BY id DESC LIMIT $5"""
 
 
 async def find(db: Reader, app_id: int, signature_id: int) -> Signature | None:
@@ -47,6 +52,29 @@ async def find_in_audit(db: Reader, app_id: int) -> int | None:
 async def list_in_audit(db: Reader, *, after: tuple[int, int] = (0, 0), limit: int = 100) -> list[Signature]:
     """Return up to `limit` of the queue, oldest first, after the (submitted_at, id) given."""
     return [Signature(*row) for row in await db.all(_QUEUE, *after, limit)]
+
+
+async def list_of_app(
+    db: Reader,
+    app_id: int,
+    *,
+    status: int | None = None,
+    pattern: str = "%",
+    before: int = ID_MAX + 1,
+    limit: int = 50,
+) -> list[Signature]:
+    """Return up to `limit` of an application's signatures with ids under `before`, the newest first."""
+    wanted = -1 if status is None else status
+    return [Signature(*row) for row in await db.all(_OF_APP, app_id, before, wanted, pattern, limit)]
+
+
+async def count_by_status(db: Reader, app_id: int) -> dict[int, int]:
+    """Return how many signatures an application has in each status."""
+    rows = await db.all(
+        "SELECT status, count(*) FROM signature WHERE app_id = $1 AND deleted_at IS NULL GROUP BY status",
+        app_id,
+    )
+    return {int(row[0]): int(row[1]) for row in rows}
 
 
 async def count_in_audit(db: Reader) -> int:

@@ -39,6 +39,8 @@ class Response(msgspec.Struct):
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
     code: int = int(Code.SUCCESS)
+    stream: AsyncIterator[bytes] | None = None
+    """In place of `body`: what is sent as it comes, until it ends or the reader goes away."""
 
 
 class Request:
@@ -48,6 +50,8 @@ class Request:
     language = "en"
     route = "unknown"
     app_id: int | None = None
+    path_logged = ""
+    """What the log shows in place of a path that bears a secret."""
     done = False
     """True once the whole body was received."""
     _received = 0

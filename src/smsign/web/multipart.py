@@ -13,8 +13,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from smsign.domain import images, signatures
 from smsign.domain.signatures import Rules
 from smsign.errors import Code, Problem, Refusal, Text
-from smsign.http.wire import Request, boundary, malformed
 from smsign.storage.evidence import Incoming
+from smsign.web.wire import Request, boundary, malformed
 
 TEXT_BYTES = 64 * 1024
 """What is kept of a text: far more than any rule allows, so that the rule refuses it."""

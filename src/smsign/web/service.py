@@ -10,12 +10,12 @@ import msgspec
 from smsign.config import Settings
 from smsign.domain.signatures import Rules
 from smsign.errors import SetupError
-from smsign.http.auth import Throttle
 from smsign.log import Log
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database
 from smsign.storage.stores import Stores
 from smsign.storage.vault import Vault
+from smsign.web.throttle import Throttle
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

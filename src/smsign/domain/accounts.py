@@ -1,0 +1,110 @@
+"""People: accounts, what each role may do, and the rules for names and passwords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from smsign.errors import InvalidInput
+
+PASSWORD_MIN = 10
+PASSWORD_MAX = 200
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+
+
+class Role(StrEnum):
+    """What a person is here for; one may have several."""
+
+    OWNER = "owner"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A row of `account`, without its sealed secret. Times are UTC microseconds."""
+
+    id: int
+    name: str
+    roles: str
+    password: str
+    has_totp: int
+    enabled: int
+    created_at: int
+
+    @property
+    def actor(self) -> str:
+        """Return how the ledger names this person."""
+        return f"account:{self.name}"
+
+    def has(self, *roles: Role) -> bool:
+        """Say whether the person has one of `roles`."""
+        return not set(roles).isdisjoint(self.roles.split())
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A row of `session`, without its token. Times are UTC microseconds."""
+
+    id: int
+    account_id: int
+    address: str
+    agent: str
+    created_at: int
+    seen_at: int
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A link that works once: for a new account with `roles`, or for `account_id` to set a password."""
+
+    id: int
+    account_id: int | None
+    app_id: int | None
+    roles: str
+    actor: str
+    expires_at: int
+
+
+def check_name(name: str) -> str:
+    """Return the name that a person signs in with.
+
+    Raises: InvalidInput.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "name: 1 to 64 of a-z, 0-9 and . _ @ -, a letter or digit first",
+            "用户名：1 至 64 个字符，可用 a-z、0-9 与 . _ @ -，以字母或数字开头",
+        )
+    return name
+
+
+def check_password(password: str, *, name: str) -> str:
+    """Return a password that is long enough; nothing else is asked of it (NIST SP 800-63B, 3.1.1).
+
+    Raises: InvalidInput.
+    """
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise InvalidInput(
+            f"password: {PASSWORD_MIN} to {PASSWORD_MAX} characters; a few words are easy to remember",
+            f"密码：{PASSWORD_MIN} 至 {PASSWORD_MAX} 个字符，几个词连在一起便于记忆",
+        )
+    if name and name in password.lower():
+        raise InvalidInput("password: must not contain the name", "密码：不能包含用户名")
+    return password
+
+
+def check_roles(roles: Iterable[str]) -> str:
+    """Return `roles` as the row keeps them: each once, in a fixed order.
+
+    Raises: InvalidInput when there is none, or one is unknown.
+    """
+    given = set(roles)
+    if unknown := given - set(Role):
+        raise InvalidInput(
+            f"role: {min(unknown)} is not one of {', '.join(Role)}",
+            f"角色：{min(unknown)} 不在 {', '.join(Role)} 之中",
+        )
+    if not given:
+        raise InvalidInput("role: choose at least one", "角色：至少选择一个")
+    return " ".join(role for role in Role if role in given)

@@ -1,0 +1,1 @@
+"""What every page and every call shares: requests, responses, forms, and what happens around them."""
