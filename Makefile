@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint bench pins clean
+.PHONY: help setup run test quick lint screenshots bench pins clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/run.done ## install smsign and what it needs into .venv
 
@@ -26,6 +26,12 @@ quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no crashes; 
 
 lint: $(VENV)/dev.done $(VENV)/bench.done ## mend style where it can be, check style and types
 	@$(BIN)/ruff check --fix src tests bench; $(BIN)/ruff format src tests bench; $(BIN)/mypy
+
+screenshots: $(VENV)/dev.done ## take pictures of the console's main pages into build/screenshots
+	@scripts/need-chromium
+	@$(BIN)/python -m tests.browser.screenshots build/screenshots
+	@cp build/screenshots/decide-wide.png docs/desk.png
+	@cp build/screenshots/signature-dark.png docs/signature.png
 
 bench: $(VENV)/bench.done ## drive the server and its peers side by side in one run
 	@$(BIN)/python -m bench $(BENCH)

@@ -6,7 +6,6 @@ is `smsign serve` in a process of its own, shared by all tests of one engine; `s
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 import tempfile
@@ -20,7 +19,7 @@ import pytest
 from smsign import config
 from smsign.config import Settings
 from smsign.storage.stores import Stores, open_stores
-from tests.running import Server, free_port
+from tests.running import Server, free_port, run_apart
 
 _numbers = itertools.count(1)
 
@@ -51,7 +50,8 @@ def make_database_url(engine: str, request: pytest.FixtureRequest) -> Callable[[
     def make(folder: Path) -> str:
         if engine == "sqlite":
             return f"sqlite:{folder / 'smsign.db'}"
-        return asyncio.run(_create_database(request.getfixturevalue("postgres_root")))
+        root = request.getfixturevalue("postgres_root")
+        return str(run_apart(lambda: _create_database(root)))
 
     return make
 

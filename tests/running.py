@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import httpx
 import msgspec
 
 START_TIMEOUT_S = 20.0
+PASSWORD = "quite a long one"
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -125,31 +130,57 @@ class Server:
             finally:
                 await stores.close()
 
-        return asyncio.run(run())
+        return run_apart(run)
 
     def make_app(self, count: int = 1) -> Key:
         """Make an application; return its credentials."""
         return self.make_apps(count)[0]
 
-    def make_apps(self, count: int) -> list[Key]:
+    def make_apps(self, count: int, *, names: Sequence[str] = (), owner: str = "") -> list[Key]:
         """Make applications; return their credentials."""
         from smsign.actions import apps
+        from smsign.storage import accounts
 
         async def work(stores: Any) -> list[Key]:
             made = [apps.make_keys() for _ in range(count)]
-            for keys in made:
+            person = await accounts.find(stores.db.read, owner)
+            for keys, name in itertools.zip_longest(made, names):
                 await apps.create(
                     stores.db,
                     stores.vault,
-                    name=f"app-{keys.app_key}",
+                    name=name or f"app-{keys.app_key}",
                     keys=keys,
                     use_by_hand=False,
                     actor="test:builder",
                     now=time.time_ns() // 1000,
+                    owner=person.id if person else None,
                 )
             return [Key(keys.app_key, keys.master_secret) for keys in made]
 
         return list(self.do(work))
+
+    def make_account(self, name: str, *roles: str, password: str = PASSWORD) -> str:
+        """Make an account; return the token of a session of it."""
+        from smsign.actions import accounts
+
+        async def work(stores: Any) -> str:
+            db, now = stores.db, time.time_ns() // 1000
+            link = await accounts.invite(db, roles=" ".join(roles), actor="test:builder", now=now)
+            account = await accounts.accept(db, token=link, name=name, password=password, now=now)
+            return await accounts.sign_in(db, account=account, address="test", agent="test", now=now)
+
+        return str(self.do(work))
+
+    def visitor(self, token: str | None = None, **headers: str) -> httpx.Client:
+        """Return a client that behaves as a browser on a page of the console does."""
+        sent = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"} | headers
+        cookies = {"smsign_session": token} if token else {}
+        return httpx.Client(base_url=self.url, headers=sent, cookies=cookies, timeout=30)
+
+    def first_link(self) -> str:
+        """Return the link for the first account that the server printed at its last start."""
+        links: list[str] = re.findall(r"http\S+/console/welcome/\S+", self.log.read_text())
+        return links[-1]
 
     def decide(
         self, sign_id: int, *, passed: bool, reasons: tuple[str, ...] = ("unreadable",), note: str = ""
@@ -175,6 +206,12 @@ class Server:
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             connection.sendall(data)
             return read_answer(connection)
+
+
+def run_apart(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run `await work()` on a thread: the caller's own may have a loop, Playwright's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
 
 
 def read_answer(connection: socket.socket) -> bytes:

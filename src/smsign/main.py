@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from smsign.actions import blobs as blob_actions
 from smsign.config import Settings
+from smsign.console import app as console
 from smsign.http import app as api
 from smsign.log import Log
 from smsign.storage.stores import open_stores
@@ -42,7 +43,10 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         await service.db.close()
         service.log.flush()
 
-    areas = (Area("", api.answer, api.failed),)
+    areas = (
+        Area("/console", console.answer, console.failed),
+        Area("", api.answer, api.failed),
+    )
     return App(areas, open_service, close_service, started)
 
 

@@ -56,13 +56,13 @@ async def invite_first(db: Database, *, now: int) -> str | None:
 
     Each call withdraws the link before.
     """
-    if await rows.count(db.read):
-        return None
 
     async def withdraw(tx: Tx) -> None:
         await rows.delete_invitations_of(tx, FIRST_ACTOR)
 
     await db.write(withdraw)
+    if await rows.count(db.read):
+        return None
     return await invite(db, roles=" ".join(Role), actor=FIRST_ACTOR, now=now)
 
 
@@ -83,6 +83,8 @@ async def accept(db: Database, *, token: str, name: str, password: str, now: int
 
     async def change(tx: Tx) -> Account:
         if not await rows.take_invitation(tx, invitation.id):
+            raise _used_up()
+        if invitation.actor == FIRST_ACTOR and await rows.count(tx):
             raise _used_up()
         if invitation.account_id is not None:
             return await _set_password(tx, invitation.account_id, hashed, now=now)

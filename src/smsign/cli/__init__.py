@@ -7,6 +7,7 @@ import sys
 import click
 
 from smsign import __version__
+from smsign.cli.account import account
 from smsign.cli.app import app
 from smsign.cli.audit import audit
 from smsign.cli.events import events
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, migrate, sweep, app, audit, events):
+for command in (serve, migrate, sweep, app, account, audit, events):
     cli.add_command(command)
 
 

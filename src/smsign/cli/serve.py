@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
+from smsign.actions import accounts, demo
 from smsign.actions import blobs as blob_actions
-from smsign.actions import demo
 from smsign.cli.options import now, settings_options, stored, take_settings
 from smsign.cli.output import show_json
 from smsign.config import Settings
@@ -60,15 +60,18 @@ async def _prepare(settings: Settings, *, with_demo: bool) -> None:
             await demo.load(stores.db, stores.vault, now=now())
         elif await demo.is_loaded(stores.db):
             click.echo("Warning: this is the demonstration's data; its keys are known to everyone.", err=True)
+        first = await accounts.invite_first(stores.db, now=now())
     finally:
         await stores.close()
-    _greet(settings, with_demo=with_demo)
+    _greet(settings, first, with_demo=with_demo)
 
 
-def _greet(settings: Settings, *, with_demo: bool) -> None:
+def _greet(settings: Settings, first: str | None, *, with_demo: bool) -> None:
     scheme = "https" if settings.tls_cert else "http"
     where = f"unix:{settings.socket}" if settings.socket else f"{scheme}://{settings.host}:{settings.port}"
     click.echo(f"smsign on {where}   data in {settings.folder}   stop with Ctrl-C", err=True)
+    if first:
+        click.echo(f"Make the first account, with this link, once: {where}/console/welcome/{first}", err=True)
     if with_demo:
         call, auth = f"{where}/v1/sign/{demo.SIGN_ID}", f"-u {demo.KEYS.app_key}:{demo.KEYS.master_secret}"
         click.echo(

@@ -64,6 +64,12 @@ class Request:
             self.headers = _join(scope["headers"])
         self.address: str = scope["client"][0] if scope.get("client") else ""
         self.receive = receive
+        self._scope = scope
+
+    @property
+    def query(self) -> str:
+        """Return what follows the question mark, still encoded."""
+        return str(self._scope.get("query_string", b""), "latin-1")
 
     def header(self, name: bytes) -> str:
         """Return a header, or an empty text; lines that repeat it are joined (RFC 9110, 5.3)."""

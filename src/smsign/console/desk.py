@@ -1,0 +1,227 @@
+"""The desk: the queue, one signature at a time under a lease, the decision, then the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from smsign.actions import audits as actions
+from smsign.console.signatures import rounds
+from smsign.console.visit import HOME, Visit
+from smsign.domain.audits import FIELDS
+from smsign.domain.signatures import TEXT_FIELDS, Status
+from smsign.errors import InvalidInput, NotFound, Text
+from smsign.storage import apps as app_rows
+from smsign.storage import audits, desk, leases, reasons
+from smsign.storage import signatures as rows
+from smsign.web.service import Service
+from smsign.web.wire import Response
+
+DESK = f"{HOME}/desk"
+LEASE_S = 120
+"""Renewed by the page each 30 seconds; without scripts the auditor has this long, and may take it again."""
+
+PAGE = 50
+LOOK_S = 1.0
+_STREAM = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+async def show_queue(visit: Visit) -> Response:
+    """Show what waits, oldest first."""
+    after = _position(visit.query.get("after", ""))
+    waiting = await desk.list_waiting(visit.db.scan, now=visit.now, after=after, limit=PAGE + 1)
+    last = waiting[PAGE - 1] if len(waiting) > PAGE else None
+    return visit.page(
+        "rows.html" if visit.query.get("part") else "queue.html",
+        waiting=waiting[:PAGE],
+        more=f"{last.submitted_at}-{last.id}" if last else None,
+        after=visit.query.get("after", ""),
+        count=await rows.count_in_audit(visit.db.scan),
+        reasons=await reasons.list_(visit.db.read),
+        done=visit.query.get("done", ""),
+        told=visit.query.get("n", ""),
+        failed=visit.query.get("failed", ""),
+    )
+
+
+async def live(visit: Visit) -> Response:
+    """Tell the browser whenever the queue changed (HTML, 9.2 Server-sent events)."""
+    return Response(200, b"", _STREAM, stream=_changes(visit.service))
+
+
+async def take_next(visit: Visit) -> Response:
+    """Take the oldest that nobody has."""
+    return await _next(visit, (0, 0))
+
+
+async def take(visit: Visit, signature: int) -> Response:
+    """Take one to the desk; who already has it is told otherwise."""
+    try:
+        await actions.take(
+            visit.db, signature_id=signature, lease_s=LEASE_S, actor=visit.person.actor, now=visit.now
+        )
+    except (InvalidInput, NotFound) as error:
+        return await _gone(visit, signature, error.text)
+    return visit.go(f"{DESK}/{signature}")
+
+
+async def show(visit: Visit, signature: int) -> Response:
+    """Show the signature that this auditor has taken, with all that a decision needs."""
+    found = await visit.signature(signature)
+    lease = await leases.find(visit.db.read, signature, now=visit.now)
+    if found.status != Status.IN_AUDIT or (lease and lease.actor != visit.person.actor):
+        return await _gone(visit, signature, None)
+    return await _work(visit, signature, error=None)
+
+
+async def decide(visit: Visit, signature: int) -> Response:
+    """Pass or refuse, then open the next one."""
+    fields = await visit.form()
+    verdict = fields.get("verdict", [""])[-1]
+    try:
+        found = await visit.signature(signature)
+        await actions.decide(
+            visit.db,
+            signature_id=signature,
+            passed=verdict == "pass",
+            reasons=[] if verdict == "pass" else _grounds(fields),
+            note=fields.get("note", [""])[-1].strip(),
+            actor=visit.person.actor,
+            now=visit.now,
+            version=_number(fields.get("version", [""])[-1]),
+        )
+    except InvalidInput as error:
+        still = await visit.signature(signature)
+        lease = await leases.find(visit.db.read, signature, now=visit.now)
+        if still.status == Status.IN_AUDIT and (lease is None or lease.actor == visit.person.actor):
+            return await _work(visit, signature, error=error.text)
+        return await _gone(visit, signature, error.text)
+    return await _next(visit, (found.submitted_at, found.id), done=verdict)
+
+
+async def decide_many(visit: Visit) -> Response:
+    """Pass or refuse all that are ticked; those that somebody else has are left alone, and counted."""
+    fields = await visit.form()
+    passed = fields.get("verdict", [""])[-1] == "pass"
+    grounds = [] if passed else _grounds(fields)
+    chosen = [number for text in fields.get("id", []) if (number := _number(text))]
+    if not chosen:
+        raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
+    done = 0
+    for signature in chosen[: 2 * PAGE]:
+        try:
+            await actions.decide(
+                visit.db,
+                signature_id=signature,
+                passed=passed,
+                reasons=grounds,
+                note=fields.get("note", [""])[-1].strip(),
+                actor=visit.person.actor,
+                now=visit.now,
+            )
+            done += 1
+        except (InvalidInput, NotFound):
+            if not done and len(chosen) == 1:
+                raise
+    return visit.go(DESK, done="many", n=done, failed=len(chosen) - done)
+
+
+async def renew(visit: Visit, signature: int) -> Response:
+    """Keep it a while longer; 409 tells the page that it is gone."""
+    try:
+        await actions.take(
+            visit.db, signature_id=signature, lease_s=LEASE_S, actor=visit.person.actor, now=visit.now
+        )
+    except (InvalidInput, NotFound):
+        return Response(409, b"", ((b"cache-control", b"no-store"),))
+    return Response(204, b"", ((b"cache-control", b"no-store"),))
+
+
+async def release(visit: Visit, signature: int) -> Response:
+    """Put it back in the queue; with `next`, take the one behind it."""
+    found = await rows.find_any(visit.db.read, signature)
+    await actions.release(visit.db, signature_id=signature, actor=visit.person.actor)
+    if visit.query.get("next") and found is not None:
+        return await _next(visit, (found.submitted_at, found.id))
+    return visit.go(DESK)
+
+
+async def _next(visit: Visit, after: tuple[int, int], **query: object) -> Response:
+    """Take the oldest free one behind `after`, or else the oldest of all."""
+    for _ in range(20):  # somebody may be quicker
+        actor, now = visit.person.actor, visit.service.now()
+        found = await desk.find_next(visit.db.read, actor=actor, now=now, after=after)
+        if found is None and after != (0, 0):
+            after = (0, 0)
+            continue
+        if found is None:
+            break
+        try:
+            await actions.take(visit.db, signature_id=found, lease_s=LEASE_S, actor=actor, now=now)
+        except (InvalidInput, NotFound):
+            continue
+        return visit.go(f"{DESK}/{found}", **query)
+    return visit.go(DESK, done="empty")
+
+
+async def _work(visit: Visit, signature: int, *, error: Text | None) -> Response:
+    found = await visit.signature(signature)
+    history = await rows.list_of_app(visit.db.scan, found.app_id, limit=10)
+    all_rounds = await rounds(visit.db.read, found)
+    shown = [image.slot for image in all_rounds[0].images]
+    texts = [name for name in ("sign", "type", *TEXT_FIELDS) if name in FIELDS]
+    return visit.page(
+        "desk.html",
+        status=422 if error else 200,
+        signature=found,
+        app=await app_rows.find(visit.db.read, found.app_id),
+        rounds=all_rounds,
+        reasons=await reasons.list_(visit.db.read),
+        history=[each for each in history if each.id != found.id],
+        targets=[*texts, *shown, "images"],
+        count=await rows.count_in_audit(visit.db.scan),
+        error=error,
+        done=visit.query.get("done", ""),
+    )
+
+
+async def _gone(visit: Visit, signature: int, message: Text | None) -> Response:
+    """Tell who has it, or who decided what."""
+    found = await rows.find_any(visit.db.read, signature)
+    lease = await leases.find(visit.db.read, signature, now=visit.now)
+    decision = None
+    if found is not None and found.status != Status.IN_AUDIT:
+        decision = await audits.find(visit.db.read, found.app_id, found.id, found.version)
+    return visit.page(
+        "gone.html", status=409, signature=found, lease=lease, decision=decision, message=message
+    )
+
+
+async def _changes(service: Service) -> AsyncIterator[bytes]:
+    seen = None
+    yield b": hello\n\n"
+    while not service.stopping:
+        mark = await desk.get_mark(service.db.read, now=service.now())
+        if seen not in (None, mark):
+            yield b"event: queue\ndata: \n\n"
+        seen = mark
+        yield b""
+        await asyncio.sleep(LOOK_S)
+
+
+def _grounds(fields: dict[str, list[str]]) -> list[str]:
+    codes = fields.get("reason", [])
+    return [f"{code}:{fields.get(f'field-{code}', [''])[-1]}" for code in codes]
+
+
+def _position(text: str) -> tuple[int, int]:
+    at, _, number = text.partition("-")
+    return (int(at), int(number)) if _number(at) and _number(number) else (0, 0)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,0 +1,95 @@
+"""For admins: the ledger searched and verified, and the page of figures with its plots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from smsign.actions import events as actions
+from smsign.console import pages
+from smsign.console.apps import int_of
+from smsign.console.visit import Visit
+from smsign.domain.events import Kind, Subject
+from smsign.storage import apps as app_rows
+from smsign.storage import events, figures, reasons
+from smsign.storage import signatures as rows
+from smsign.web.wire import Response
+
+PAGE = 50
+SPANS_DAYS = (7, 30, 90)
+
+
+class Bar(msgspec.Struct):
+    """One bar of a plot, in the plot's own units: lower and upper part, and its label."""
+
+    label: str
+    low: int
+    high: int
+
+
+async def search(visit: Visit) -> Response:
+    """Search the ledger, the newest first."""
+    return await _ledger(visit, verdict=None)
+
+
+async def verify(visit: Visit) -> Response:
+    """Walk every chain now."""
+    return await _ledger(visit, verdict=await actions.verify(visit.db))
+
+
+async def show_figures(visit: Visit) -> Response:
+    """Show how the audit goes."""
+    days = int_of(visit.query.get("days", ""))
+    days = days if days in SPANS_DAYS else 30
+    offset = datetime.fromtimestamp(visit.now / 1e6, visit.zone).utcoffset()
+    offset_us = int(offset.total_seconds()) * 1_000_000 if offset else 0
+    today = (visit.now + offset_us) // figures.DAY_US
+    since = (today - days + 1) * figures.DAY_US - offset_us
+    db = visit.db.scan
+    found = {each.day: each for each in await figures.list_days(db, since, offset=offset_us)}
+    bars = []
+    for number in range(today - days + 1, today + 1):
+        each = found.get(number)
+        bars.append(Bar(pages.day(number), each.passed if each else 0, each.refused if each else 0))
+    known = await reasons.list_(visit.db.read)
+    told = [(known[code].title.to(visit.language), n) for code, n in await figures.list_reasons(db, since)]
+    oldest = await figures.find_oldest(visit.db.read)
+    return visit.page(
+        "figures.html",
+        days=days,
+        spans=SPANS_DAYS,
+        bars=bars,
+        top=max([each.low + each.high for each in bars] + [1]),
+        waits=await figures.get_waits(db, since),
+        waiting=await rows.count_in_audit(db),
+        oldest=visit.now - oldest if oldest is not None else None,
+        reasons=[Bar(title, 0, n) for title, n in told],
+        auditors=[
+            Bar(pages.who(who), low, high) for who, low, high in await figures.list_auditors(db, since)
+        ],
+    )
+
+
+async def _ledger(visit: Visit, *, verdict: actions.Verdict | None) -> Response:
+    query = {name: visit.query.get(name, "")[:64] for name in ("kind", "actor", "subject", "number")}
+    subject = query["subject"] if query["subject"] in set(Subject) and query["number"].isdigit() else ""
+    before = int_of(visit.query.get("before", "")) or 2**62
+    found = await events.search(
+        visit.db.scan,
+        kind=query["kind"] if query["kind"] in set(Kind) else "",
+        actor=app_rows.containing(query["actor"]) if query["actor"] else "",
+        subject=subject,
+        subject_id=int_of(query["number"]),
+        before=before,
+        limit=PAGE + 1,
+    )
+    return visit.page(
+        "ledger.html",
+        events=found[:PAGE],
+        more=found[PAGE - 1].id if len(found) > PAGE else None,
+        query=query,
+        kinds=list(Kind),
+        subjects=list(Subject),
+        verdict=verdict,
+    )

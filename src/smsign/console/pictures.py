@@ -1,0 +1,53 @@
+"""Evidence for browsers: a re-encoded preview, or the original as a download; never the original inline."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+from smsign.console.visit import Visit, not_here
+from smsign.storage import signatures as rows
+from smsign.web.wire import Response
+
+SIZES = {"small": 320, "large": 2000}
+"""Longest side of a preview in pixels."""
+
+_TYPES = {"png": b"image/png", "jpeg": b"image/jpeg"}
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"private, max-age=86400, immutable"),
+)
+
+
+async def show(visit: Visit, signature: int, version: int, slot: str) -> Response:
+    """Answer one picture, for who may see the signature."""
+    found = await visit.signature(signature)
+    images = await rows.list_images(visit.db.read, found.app_id, found.id, version)
+    image = next((each for each in images if each.slot == slot), None)
+    if image is None:
+        raise not_here()
+    data = await visit.service.blobs.get(image.sha256)
+    size = visit.query.get("size", "large")
+    if size == "original":
+        name = f'attachment; filename="{found.id}-{version}-{slot}.{image.type}"'.encode()
+        kind = _TYPES[image.type]
+        return Response(200, data, ((b"content-type", kind), (b"content-disposition", name), *_HEADERS))
+    preview = await asyncio.to_thread(_preview, data, SIZES.get(size, SIZES["large"]))
+    return Response(200, preview, ((b"content-type", b"image/webp"), *_HEADERS))
+
+
+def _preview(data: bytes, side: int) -> bytes:
+    """Return the picture anew from its pixels, upright, no side longer than `side`."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+        picture.draft("RGB", (side, side))
+        upright = ImageOps.exif_transpose(picture)
+        upright.thumbnail((side, side))
+        out = io.BytesIO()
+        clear = "A" in upright.getbands() or "transparency" in upright.info
+        upright.convert("RGBA" if clear else "RGB").save(out, "WEBP", quality=82, method=2)
+    return out.getvalue()

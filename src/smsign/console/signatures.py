@@ -1,0 +1,76 @@
+"""One signature: its versions with what changed, every reason with its advice, its timeline."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.actions import audits as audit_actions
+from smsign.actions import signatures as actions
+from smsign.console.visit import HOME, Visit, not_here
+from smsign.domain.audits import Decision
+from smsign.domain.events import Subject
+from smsign.domain.images import Image
+from smsign.domain.signatures import Signature, Version
+from smsign.storage import apps as app_rows
+from smsign.storage import audits, events, reasons
+from smsign.storage import signatures as rows
+from smsign.storage.db import Reader
+from smsign.web.wire import Response
+
+
+class Round(msgspec.Struct):
+    """One version with its evidence, what was decided of it, and which fields differ from the one before."""
+
+    version: Version
+    images: list[Image]
+    decision: Decision | None
+    changed: frozenset[str]
+
+
+async def show(visit: Visit, signature: int) -> Response:
+    """Show a signature to its owner, an auditor or an admin."""
+    found = await visit.signature(signature)
+    app = await app_rows.find(visit.db.read, found.app_id)
+    return visit.page(
+        "signature.html",
+        signature=found,
+        app=app,
+        rounds=await rounds(visit.db.read, found),
+        events=await events.list_(visit.db.read, Subject.SIGNATURE, found.id),
+        reasons=await reasons.list_(visit.db.read),
+        manages=await visit.owns(found.app_id),
+        done=visit.query.get("done", ""),
+    )
+
+
+async def delete(visit: Visit, signature: int) -> Response:
+    """Delete a signature; one in the audit is withdrawn by it."""
+    found = await visit.signature(signature)
+    app = await app_rows.find(visit.db.read, found.app_id)
+    if app is None or not await visit.owns(app.id):
+        raise not_here()
+    await actions.delete(visit.db, app=app, signature_id=found.id, actor=visit.person.actor, now=visit.now)
+    return visit.go(f"{HOME}/apps/{app.id}", done="deleted")
+
+
+async def reopen(visit: Visit, signature: int) -> Response:
+    """Put a decided one back in the audit."""
+    reason = (await visit.fields()).get("reason", "")
+    await audit_actions.reopen(
+        visit.db, signature_id=signature, reason=reason, actor=visit.person.actor, now=visit.now
+    )
+    return visit.go(f"{HOME}/signatures/{signature}", done="reopened")
+
+
+async def rounds(db: Reader, signature: Signature) -> list[Round]:
+    """Return all versions of a signature, the newest first."""
+    found: list[Round] = []
+    before: dict[str, str] = {}
+    for version in await rows.list_versions(db, signature.app_id, signature.id):
+        images = await rows.list_images(db, signature.app_id, signature.id, version.n)
+        told = {"sign": version.content, **version.fields, **{each.slot: each.sha256 for each in images}}
+        changed = {name for name in told.keys() | before.keys() if told.get(name) != before.get(name)}
+        decision = await audits.find(db, signature.app_id, signature.id, version.n)
+        found.append(Round(version, images, decision, frozenset(changed if before else ())))
+        before = told
+    return found[::-1]

@@ -1,0 +1,98 @@
+"""A lived-in service: people, applications, a queue, decisions of the last weeks; for pictures and audits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import msgspec
+from PIL import Image, ImageDraw
+
+from tests.running import PASSWORD, Key, Server
+
+NAMES = ("极光推送", "星河物流", "云杉银行", "Harbor", "青禾教育", "山海旅行", "南风书店", "橙光影业")
+
+APPS = ("极光开发者", "星河物流", "云杉银行", "Harbor Hotels", "青禾教育", "山海旅行", "南风书店", "橙光影业")
+
+
+class Scene(msgspec.Struct):
+    """Tokens of sessions and ids of what is worth a look."""
+
+    owner: str
+    auditor: str
+    admin: str
+    app: int
+    refused: int
+    waiting: int
+
+
+def licence(name: str, *, width: int = 1400, height: int = 1000, tint: str = "#f3efe2") -> bytes:
+    """Return a picture that looks like a document."""
+    picture = Image.new("RGB", (width, height), tint)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((40, 40, width - 40, height - 40), outline="#8a6d3b", width=8)
+    draw.text((width // 2 - 240, 110), "BUSINESS LICENCE", fill="#5a1a1a", font_size=54)
+    for line in range(9):
+        draw.line(
+            (140, 260 + line * 62, width - 200 - line % 3 * 160, 260 + line * 62), fill="#555555", width=5
+        )
+    draw.ellipse((width - 380, height - 380, width - 130, height - 130), outline="#c0392b", width=10)
+    draw.text(
+        (140, height - 130),
+        name.encode("ascii", "ignore").decode() or "No. 91440300",
+        fill="#333333",
+        font_size=36,
+    )
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def build(server: Server) -> Scene:
+    """Fill a server."""
+    owner = server.make_account("chen.yu", "owner")
+    auditor = server.make_account("li.na", "auditor")
+    admin = server.make_account("wang.wei", "admin", "auditor")
+    keys = dict(zip(NAMES, server.make_apps(len(NAMES), names=APPS, owner="chen.yu"), strict=True))
+    ids = {}
+    for name, key in keys.items():
+        tints = enumerate(("#f3efe2", "#e2ecf3"))
+        pictures = [(f"image{n}", ("a.png", licence(name, tint=tint))) for n, tint in tints]
+        ids[name] = _submit(server, key, name, pictures, remark="官网与应用名称")
+    mine = keys["极光推送"]
+    server.decide(
+        ids["极光推送"],
+        passed=False,
+        reasons=("name_mismatch", "unreadable:image1"),
+        note="第二张图右下角反光。",
+    )
+    _submit(
+        server, mine, "极光推送", [("image0", ("a.png", licence("v2", tint="#eef3e2")))], to=ids["极光推送"]
+    )
+    server.decide(ids["极光推送"], passed=True)
+    refused = _submit(server, mine, "极光短信", [("image0", ("a.png", licence("b")))])
+    server.decide(refused, passed=False, reasons=("too_generic", "not_registered"), note="请补充商标注册证。")
+    server.decide(ids["Harbor"], passed=True)
+    server.decide(ids["南风书店"], passed=False, reasons=("unreadable",))
+    app = server.do(lambda stores: _app_id(stores, mine))
+    return Scene(owner, auditor, admin, app, refused, ids["云杉银行"])
+
+
+def _submit(server: Server, key: Key, sign: str, files: Any, *, to: int | None = None, **fields: str) -> int:
+    import httpx
+
+    url = f"{server.url}/v1/sign" + (f"/{to}" if to else "")
+    answer = httpx.post(url, auth=key.auth, data={"sign": sign, **fields}, files=files)
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["sign_id"])
+
+
+async def _app_id(stores: Any, key: Key) -> int:
+    from smsign.storage import apps
+
+    app = await apps.find_by_key(stores.db.read, key.app_key)
+    assert app is not None
+    return app.id
+
+
+__all__ = ["NAMES", "PASSWORD", "Scene", "build", "licence"]
