@@ -178,6 +178,7 @@ def visitors(world: World) -> Iterator[Any]:
         yield one
 
 
+@pytest.mark.slow
 def test_the_queue_is_told_live(world: World, visitors: httpx.Client) -> None:
     with visitors.stream("GET", "/console/desk/live") as stream:
         assert stream.headers["content-type"] == "text/event-stream"
