@@ -82,6 +82,9 @@ SETTINGS = {
             "auth_failures", 10, "Wrong secrets for one key from one address, before both are throttled."
         ),
         Setting("auth_window", 60, "Seconds over which wrong secrets are counted."),
+        Setting("oidc_issuer", "", "Address of an OpenID Connect provider that people may sign in with."),
+        Setting("oidc_client_id", "", "What the provider calls this server."),
+        Setting("oidc_client_secret", "", "What the provider gave this server to prove itself.", secret=True),
         Setting("content_min", 2, "Fewest characters of a signature."),
         Setting("content_max", 8, "Most characters of a signature."),
         Setting("image_bytes", 2_000_000, "Most bytes of a picture."),
@@ -128,6 +131,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout: int
     auth_failures: int
     auth_window: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
     content_min: int
     content_max: int
     image_bytes: int
@@ -190,6 +196,8 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
         raise SetupError("content_min: above content_max; lower one or raise the other")
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise SetupError("tls_cert and tls_key: set both, or neither")
+    if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
+        raise SetupError("oidc_issuer and oidc_client_id: set both, or neither")
     return settings
 
 

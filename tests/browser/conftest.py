@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.chromium import launch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # While it is there, the main thread has a loop that runs: no other kind of test may come between.
     with sync_playwright() as playwright:
         running = launch(playwright)
         yield running
@@ -33,7 +34,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda told: said.append(told.text) if "Content Security" in told.text else None)
+
+        def hear(told: ConsoleMessage) -> None:
+            if "Content Security" in told.text and told.location["url"].startswith(url):
+                said.append(told.text)
+
+        page.on("console", hear)
         return page
 
     yield open_one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -184,7 +185,8 @@ def test_a_disabled_account_is_out_at_once_and_the_last_admin_stays(server: Serv
     assert _status(server, f"{name}w") == 401
 
 
-def test_a_reason_says_what_the_admin_wrote(server: Server, name: str) -> None:
+def test_a_reason_says_what_the_admin_wrote(start: Callable[..., Server], name: str) -> None:
+    server = start()  # texts are everybody's
     admin = server.make_account(name, "admin")
     texts = {"title_en": "Blurred", "title_zh": "模糊", "advice_en": "Scan it.", "advice_zh": "请扫描。"}
     with server.visitor(admin) as visitor:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import argon2
 
 from smsign.domain import accounts
-from smsign.domain.accounts import Account, Invitation, Role
+from smsign.domain.accounts import Account, Invitation, Role, Session
 from smsign.domain.events import Kind, Subject
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage import accounts as rows
@@ -74,20 +74,30 @@ async def invite_first(db: Database, *, now: int) -> str | None:
     return await invite(db, roles=" ".join(Role), actor=FIRST_ACTOR, now=now)
 
 
-async def accept(db: Database, *, token: str, name: str, password: str, now: int) -> Account:
+async def accept(
+    db: Database,
+    *,
+    token: str,
+    name: str,
+    now: int,
+    password: str = "",
+    identity: tuple[str, str] | None = None,
+) -> Account:
     """Use an invitation: make the account, or set the password of the one it is for.
+
+    `identity` is a provider's (issuer, subject), in place of a password.
 
     Raises: InvalidInput for a link that was used or has expired, and for a name or password that will
     not do.
     """
     invitation = await rows.find_invitation(db.read, token_hash(token), now=now)
-    if invitation is None:
+    if invitation is None or (identity and invitation.account_id is not None):
         raise _used_up()
     if invitation.account_id is None:
         accounts.check_name(name)
     else:
         name = (await rows.get(db.read, invitation.account_id)).name
-    hashed = await hash_password(accounts.check_password(password, name=name))
+    hashed = "" if identity else await hash_password(accounts.check_password(password, name=name))
 
     async def change(tx: Tx) -> Account:
         if not await rows.take_invitation(tx, invitation.id):
@@ -96,20 +106,23 @@ async def accept(db: Database, *, token: str, name: str, password: str, now: int
             raise _used_up()
         if invitation.account_id is not None:
             return await _set_password(tx, invitation.account_id, hashed, now=now)
-        try:
-            account_id = await rows.insert(tx, name=name, roles=invitation.roles, password=hashed, now=now)
-        except Conflict:
-            raise InvalidInput(
-                f"name: {name} is taken; choose another", f"用户名：{name} 已被使用，请换一个"
-            ) from None
-        if invitation.app_id is not None:
-            await rows.insert_owner(tx, invitation.app_id, account_id)
-        account = await rows.lock(tx, account_id)
-        told = {"name": name, "roles": invitation.roles, "invited_by": invitation.actor}
-        await _record(tx, account_id, Kind.ACCOUNT_CREATED, actor=account.actor, now=now, data=told)
-        return account
+        return await _make(tx, invitation, name, hashed, identity, now=now)
 
     return await db.write(change)
+
+
+async def connect(db: Database, *, account: Account, issuer: str, subject: str, now: int) -> None:
+    """Let a person sign in through a provider from now on.
+
+    Raises: InvalidInput when the provider's account belongs to somebody here already.
+    """
+
+    async def change(tx: Tx) -> None:
+        await _connect(tx, account.id, (issuer, subject))
+        told = {"connected": issuer}
+        await _record(tx, account.id, Kind.ACCOUNT_CHANGED, actor=account.actor, now=now, data=told)
+
+    await db.write(change)
 
 
 async def check_password(db: Database, *, name: str, password: str) -> Account | None:
@@ -136,8 +149,8 @@ async def sign_in(db: Database, *, account: Account, address: str, agent: str, n
     return token
 
 
-async def find_session(db: Database, token: str, *, now: int) -> tuple[Account, int] | None:
-    """Return whose session this is and its id, or None once it is over; notes that it is used."""
+async def find_session(db: Database, token: str, *, now: int) -> tuple[Account, Session] | None:
+    """Return whose session this is and itself, or None once it is over; notes that it is used."""
     session = await rows.find_session(db.read, token_hash(token))
     if session is None:
         return None
@@ -152,7 +165,7 @@ async def find_session(db: Database, token: str, *, now: int) -> tuple[Account, 
             await rows.update_seen(tx, session.id, now)
 
         await db.write(change)
-    return account, session.id
+    return account, session
 
 
 async def sign_out(db: Database, *, account: Account, session_id: int) -> None:
@@ -210,6 +223,34 @@ def token_hash(token: str) -> bytes:
 async def hash_password(password: str) -> str:
     """Return the argon2id hash, made on a thread: it takes tens of milliseconds by design."""
     return await _on_thread(_hasher().hash, password)
+
+
+async def _make(
+    tx: Tx, invitation: Invitation, name: str, hashed: str, identity: tuple[str, str] | None, *, now: int
+) -> Account:
+    try:
+        account_id = await rows.insert(tx, name=name, roles=invitation.roles, password=hashed, now=now)
+    except Conflict:
+        raise InvalidInput(
+            f"name: {name} is taken; choose another", f"用户名：{name} 已被使用，请换一个"
+        ) from None
+    if identity is not None:
+        await _connect(tx, account_id, identity)
+    if invitation.app_id is not None:
+        await rows.insert_owner(tx, invitation.app_id, account_id)
+    account = await rows.lock(tx, account_id)
+    told = {"name": name, "roles": invitation.roles, "invited_by": invitation.actor}
+    await _record(tx, account_id, Kind.ACCOUNT_CREATED, actor=account.actor, now=now, data=told)
+    return account
+
+
+async def _connect(tx: Tx, account_id: int, identity: tuple[str, str]) -> None:
+    try:
+        await rows.insert_identity(tx, *identity, account_id)
+    except Conflict:
+        raise InvalidInput(
+            "that sign-in belongs to an account here already", "该登录已与本系统的账号关联"
+        ) from None
 
 
 async def _set_password(tx: Tx, account_id: int, hashed: str, *, now: int, keep: int = 0) -> Account:

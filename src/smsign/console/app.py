@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from smsign.actions import accounts as account_actions
-from smsign.console import admin, apps, desk, ledger, me, pages, people, pictures, signatures, submit
+from smsign.console import admin, apps, desk, ledger, me, pages, people, pictures, signatures, sso, submit
 from smsign.console.visit import HOME, Visit, not_here
 from smsign.domain.accounts import Role
 from smsign.errors import InvalidInput, NotFound, OutOfFreq, Refusal
@@ -48,6 +48,8 @@ ROUTES = (
     Route("/console/choose", OPEN, post=people.choose),
     Route("/console/sign-in", OPEN, get=people.show_sign_in, post=people.sign_in),
     Route("/console/sign-in/code", OPEN, get=people.show_code, post=people.check_code),
+    Route("/console/sso", OPEN, get=sso.begin),
+    Route("/console/sso/back", OPEN, get=sso.finish),
     Route("/console/sign-out", OPEN, post=people.sign_out),
     Route("/console/welcome/{token:word}", OPEN, get=people.show_welcome, post=people.welcome),
     Route("/console/me", ANYONE, get=me.show),
@@ -160,7 +162,7 @@ async def _know(visit: Visit) -> None:
     token = visit.cookies.get(COOKIE)
     known = await account_actions.find_session(visit.db, token, now=visit.now) if token else None
     if known is not None:
-        visit.account, visit.session_id = known
+        visit.account, visit.session = known
 
 
 def _ask_to_sign_in(visit: Visit) -> Response:

@@ -14,6 +14,7 @@ from smsign.storage import accounts as rows
 from smsign.web.wire import Response
 
 ME = f"{HOME}/me"
+FRESH_US = 300_000_000
 _ENROLMENT = "enrolment"
 
 
@@ -82,6 +83,12 @@ async def confirm(visit: Visit, password: str) -> None:
 
     Raises: InvalidInput for a wrong password, OutOfFreq after too many.
     """
+    if not visit.person.password:  # one who signs in elsewhere shows it by having done so just now
+        if visit.session is None or visit.session.created_at < visit.now - FRESH_US:
+            raise InvalidInput(
+                "sign out and in again first, to show that it is you", "请先退出并重新登录以确认身份"
+            )
+        return
     key, address, now_s = f"confirm:{visit.person.id}", visit.request.address, visit.now / 1e6
     visit.service.throttle.check(key, address, now_s)
     if await actions.check_password(visit.db, name=visit.person.name, password=password) is None:

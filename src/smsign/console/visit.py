@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from smsign.console import pages
 from smsign.console.words import words
-from smsign.domain.accounts import Account, Role
+from smsign.domain.accounts import Account, Role, Session
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature
 from smsign.errors import InvalidInput, NotFound
@@ -33,7 +33,7 @@ class Visit:
         self.cookies = _cookies(request.header(b"cookie"))
         self.query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         self.account: Account | None = None
-        self.session_id = 0
+        self.session: Session | None = None
         chosen = self.cookies.get("smsign_language", "")
         self.language = chosen if chosen in ("en", "zh") else request.language
         self.theme = self.cookies.get("smsign_theme", "")
@@ -45,6 +45,11 @@ class Visit:
         """Return the person of a route that asks for one."""
         assert self.account is not None, "the route table lets nobody else in"
         return self.account
+
+    @property
+    def session_id(self) -> int:
+        """Return the id of the person's session, or 0."""
+        return self.session.id if self.session else 0
 
     @property
     def secure(self) -> bool:
@@ -126,6 +131,10 @@ class Visit:
         """Send the browser to another page of the console (303: with GET)."""
         where = f"{path}?{urlencode(query)}" if query else path
         return Response(303, b"", ((b"location", where.encode()), *pages.HEADERS[1:], *self._cookies))
+
+    def leave(self, url: str) -> Response:
+        """Send the browser to another server."""
+        return Response(303, b"", ((b"location", url.encode()), *pages.HEADERS[1:], *self._cookies))
 
     def back(self, default: str) -> str:
         """Return the console page that the browser came from."""

@@ -235,5 +235,22 @@ async def owns(db: Reader, app_id: int, account_id: int) -> bool:
     return await db.one(sql, app_id, account_id) is not None
 
 
+async def find_identity(db: Reader, issuer: str, subject: str) -> int | None:
+    """Return the id of the account that a provider's subject is connected with, or None."""
+    sql = "SELECT account_id FROM identity WHERE issuer = $1 AND subject = $2"
+    row = await db.one(sql, issuer, subject)
+    return int(row[0]) if row else None
+
+
+async def insert_identity(tx: Tx, issuer: str, subject: str, account_id: int) -> None:
+    """Connect a provider's subject with an account.
+
+    Raises: Conflict when it is connected already.
+    """
+    await tx.run(
+        "INSERT INTO identity (issuer, subject, account_id) VALUES ($1, $2, $3)", issuer, subject, account_id
+    )
+
+
 def _unknown(account_id: int) -> NotFound:
     return NotFound(f"no account has the id {account_id}", f"没有编号为 {account_id} 的账号")

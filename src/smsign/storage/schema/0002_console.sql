@@ -17,6 +17,14 @@ CREATE TABLE recovery_code (
   PRIMARY KEY (account_id, mac)
 ) {clustered};
 
+-- Whom a provider of single sign-on means by a subject.
+CREATE TABLE identity (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  account_id {int} NOT NULL REFERENCES account (id),
+  PRIMARY KEY (issuer, subject)
+) {clustered};
+
 CREATE TABLE session (
   id {id},
   token_hash {bytes} NOT NULL UNIQUE,
