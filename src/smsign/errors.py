@@ -22,7 +22,7 @@ import msgspec
 
 
 class Code(IntEnum):
-    """A return code of the contract (section Return Code), and the one smsign adds (50009)."""
+    """A return code of the contract (section Return Code), or one that smsign adds (50009 and 51001 on)."""
 
     message: str
     about: str
@@ -61,6 +61,11 @@ class Code(IntEnum):
         "the signature in use cannot be deleted",
         "The signature in use cannot be deleted",
     )
+    INVALID_PARAMETER = 51001, "invalid parameter", "A parameter of an added call is wrong (added by smsign)"
+    KEY_REUSED = 51002, "idempotency key reused", "Idempotency-Key of another request (added by smsign)"
+    TOO_MANY = 51003, "too many submissions", "The application's limit for a day (added by smsign)"
+    UNKNOWN_CALLBACK = 51004, "unknown callback", "No such callback or delivery (added by smsign)"
+    NOT_VERIFIED = 51005, "callback not verified", "The address did not echo (added by smsign)"
 
 
 TEMPLATE_CODES = frozenset({Code.INVALID_TEMP_ID, Code.WRONG_TEMPLATE_TYPE})

@@ -25,6 +25,13 @@ class App(msgspec.Struct, frozen=True):
     use_by_hand: int
     in_use_id: int | None
     created_at: int
+    test_delay_ms: int | None
+    submissions_a_day: int
+
+    @property
+    def is_test(self) -> bool:
+        """Return whether its audit decides itself."""
+        return self.test_delay_ms is not None
 
     def macs(self, now: int) -> list[bytes]:
         """Return what a right secret's MAC may equal at `now`: during a rotation, two values."""

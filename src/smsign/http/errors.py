@@ -24,6 +24,11 @@ STATUS = {
     Code.OTHER_IN_AUDIT: 403,
     Code.INVALID_SIGNATURE: 403,
     Code.IN_USE: 403,
+    Code.INVALID_PARAMETER: 400,
+    Code.KEY_REUSED: 422,
+    Code.TOO_MANY: 429,
+    Code.UNKNOWN_CALLBACK: 404,
+    Code.NOT_VERIFIED: 422,
 }
 
 

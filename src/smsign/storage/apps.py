@@ -7,7 +7,7 @@ from smsign.errors import NotFound
 from smsign.storage.db import Reader, Tx
 
 _COLUMNS = """id, name, app_key, secret_mac, old_secret_mac, old_secret_until, sms_open, use_by_hand,
-  in_use_id, created_at"""
+  in_use_id, created_at, test_delay_ms, submissions_a_day"""
 
 _BY_KEY = f"SELECT {_COLUMNS} FROM app WHERE app_key = $1"
 _BY_ID = f"SELECT {_COLUMNS} FROM app WHERE id = $1 {{lock}}"
