@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from smsign.actions import totp
+from smsign.console import people
 from smsign.console.words import words
 from tests.running import PASSWORD, Server
 
@@ -75,6 +76,15 @@ def test_guesses_are_throttled_for_name_and_address_together(server: Server, nam
     visitor, answer = _sign_in(server, other)
     assert answer.status_code == 303
     visitor.close()
+
+
+@pytest.mark.slow
+def test_an_address_that_guesses_at_many_names_must_wait_too(start: Callable[..., Server], name: str) -> None:
+    server = start(auth_failures=1)
+    server.make_account(name, "owner")
+    for guess in range(people.NAMES):
+        assert _status(server, f"{name}{guess}", "wrong wrong wrong") == 401
+    assert _status(server, name) == 429
 
 
 def test_sessions_are_listed_and_revocable(server: Server, name: str) -> None:

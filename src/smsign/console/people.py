@@ -14,6 +14,8 @@ from smsign.web.wire import Response
 SESSION = "smsign_session"
 PENDING = "smsign_pending"
 PENDING_S = 300
+NAMES = 5
+"""An address may guess so many times as often over all names as for one: an office is more than one person."""
 YEAR_S = 365 * 86_400
 CHOICES = {"language": ("en", "zh"), "theme": ("light", "dark", "")}
 _WRONG = InvalidInput("that name and password do not belong together", "用户名或密码不正确")
@@ -61,11 +63,12 @@ async def sign_in(visit: Visit) -> Response:
     fields = await visit.fields()
     name, to = fields.get("name", "").strip().lower(), fields.get("to", "")
     throttle, address, now_s = visit.service.throttle, visit.request.address, visit.now / 1e6
-    for key in (f"sign-in:{name}", "sign-in"):
-        throttle.check(key, address, now_s)
+    throttle.check(f"sign-in:{name}", address, now_s)
+    throttle.check("sign-in", address, now_s, times=NAMES)
     account = await actions.check_password(visit.db, name=name, password=fields.get("password", ""))
     if account is None:
         throttle.failed(f"sign-in:{name}", address, now_s)
+        throttle.failed("sign-in", address, now_s)
         visit.service.log.info("sign-in refused", address=address, request_id=visit.request.id)
         return visit.page("sign_in.html", status=401, to=to, name=name, error=_WRONG.text)
     if account.has_totp:

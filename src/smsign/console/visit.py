@@ -52,16 +52,9 @@ class Visit:
         return self.session.id if self.session else 0
 
     @property
-    def secure(self) -> bool:
-        """Say whether the browser came over HTTPS, as far as can be told."""
-        proto = self.request.header(b"x-forwarded-proto")
-        return bool(self.service.settings.tls_cert) or proto == "https"
-
-    @property
     def origin(self) -> str:
         """Return how the browser reached this server: scheme and host."""
-        host = self.request.header(b"host") or f"127.0.0.1:{self.service.settings.port}"
-        return f"{'https' if self.secure else 'http'}://{host}"
+        return self.service.origin(self.request)
 
     def t(self, text: str, **values: object) -> str:
         """Return `text` in the reader's language, with `values` in place of {names}."""
@@ -118,7 +111,7 @@ class Visit:
     def set_cookie(self, name: str, value: str, *, age_s: int | None = None, script: bool = False) -> None:
         """Give the browser a cookie with the answer; one that is empty is taken away."""
         life = "; Max-Age=0" if not value else f"; Max-Age={age_s}" if age_s else ""
-        guard = ("" if script else "; HttpOnly") + ("; Secure" if self.secure else "")
+        guard = ("" if script else "; HttpOnly") + ("; Secure" if self.service.is_https(self.request) else "")
         text = f"{name}={value}; Path={HOME}; SameSite=Lax{life}{guard}"
         self._cookies.append((b"set-cookie", text.encode("latin-1")))
 

@@ -63,11 +63,8 @@ async def show_metrics(service: Service, request: Request) -> Response:
 
 async def home(service: Service, request: Request) -> Response:
     """`GET /`: what this is, and the calls to try."""
-    scheme = request.header(b"x-forwarded-proto") or "http"
-    host = request.header(b"host") or f"{service.settings.host}:{service.settings.port}"
-    base = f"{'https' if service.settings.tls_cert else scheme}://{host}"
     template = Template(_read(f"home.{request.language}.html"))
-    page = template.substitute(base=escape(base), version=__version__)
+    page = template.substitute(base=escape(service.origin(request)), version=__version__)
     return Response(body=page.encode(), headers=_PAGE_HEADERS)
 
 

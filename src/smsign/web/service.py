@@ -16,6 +16,7 @@ from smsign.storage.db import Database
 from smsign.storage.stores import Stores
 from smsign.storage.vault import Vault
 from smsign.web.throttle import Throttle
+from smsign.web.wire import Request
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -36,6 +37,18 @@ class Service(msgspec.Struct):
     def now(self) -> int:
         """Return the time in UTC microseconds."""
         return time.time_ns() // 1000
+
+    def is_https(self, request: Request) -> bool:
+        """Say whether a request came over HTTPS, here or at a proxy before.
+
+        X-Forwarded-Proto is believed from anyone: it changes nothing but the sender's own cookies and links.
+        """
+        return bool(self.settings.tls_cert) or request.header(b"x-forwarded-proto") == "https"
+
+    def origin(self, request: Request) -> str:
+        """Return how a client reached this server: scheme and host, as it says; not fit for HTML as it is."""
+        host = request.header(b"host") or f"{self.settings.host}:{self.settings.port}"
+        return f"{'https' if self.is_https(request) else 'http'}://{host}"
 
 
 def make_service(settings: Settings, stores: Stores, log: Log) -> Service:

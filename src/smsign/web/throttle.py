@@ -23,12 +23,12 @@ class Throttle:
         self._window_s = window_s
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
-    def check(self, key: str, address: str, now_s: float) -> None:
-        """Raise OutOfFreq while the pair must wait."""
+    def check(self, key: str, address: str, now_s: float, *, times: int = 1) -> None:
+        """Raise OutOfFreq while the pair must wait; `times` as many failures are let pass first."""
         if not self._failures:
             return
         count, since_s = self._failures.get((key, address), (0, 0.0))
-        if count >= self._max and (left_s := since_s + self._window_s - now_s) > 0:
+        if count >= self._max * times and (left_s := since_s + self._window_s - now_s) > 0:
             raise OutOfFreq(math.ceil(left_s))
 
     def failed(self, key: str, address: str, now_s: float) -> None:
