@@ -109,9 +109,8 @@ def test_people_are_invited_and_sign_in_through_a_provider(
     expect(page.get_by_role("link", name="li.na")).to_be_visible()
     assert "does not work any more" in httpx.get(server.url + link).text
 
-    time.sleep(
-        1.1
-    )  # this provider's tokens of one second are the same, and it keeps them under a unique index
+    # This provider's tokens of one second are the same, and it keeps them under a unique index.
+    time.sleep(1.1)
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("link", name="Single sign-on").click()
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()  # the provider still knows the person
@@ -126,3 +125,8 @@ def test_people_are_invited_and_sign_in_through_a_provider(
         assert forged.status_code == 422
         client.get("/console/sso")
         assert client.get("/console/sso/back?code=x&state=y").status_code == 422
+    time.sleep(0.3)
+    log = server.log.read_text()
+    assert "/console/sso/back" in log
+    for secret in (SECRET, "code=", "state=", link.rpartition("/")[2]):
+        assert secret not in log
