@@ -15,7 +15,7 @@ SESSION = "smsign_session"
 PENDING = "smsign_pending"
 PENDING_S = 300
 NAMES = 5
-"""An address may guess so many times as often over all names as for one: an office is more than one person."""
+"""An address may guess that many times as often over all names as for one: an office has many people."""
 YEAR_S = 365 * 86_400
 CHOICES = {"language": ("en", "zh"), "theme": ("light", "dark", "")}
 _WRONG = InvalidInput("that name and password do not belong together", "用户名或密码不正确")
