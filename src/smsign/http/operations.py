@@ -64,7 +64,12 @@ async def show_metrics(service: Service, request: Request) -> Response:
 async def home(service: Service, request: Request) -> Response:
     """`GET /`: what this is, and the calls to try."""
     template = Template(_read(f"home.{request.language}.html"))
-    page = template.substitute(base=escape(service.origin(request)), version=__version__)
+    page = template.substitute(
+        base=escape(service.origin(request)),
+        version=__version__,
+        least=service.rules.content_min,
+        most=service.rules.content_max,
+    )
     return Response(body=page.encode(), headers=_PAGE_HEADERS)
 
 
