@@ -17,6 +17,7 @@ import pytest
 from smsign.storage.stores import Stores
 from tests.pictures import noise
 from tests.running import Key, Server
+from tests.storage.test_outbox import add_paused_callbacks
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,7 @@ def test_no_kill_loses_what_was_answered(start: Callable[..., Server]) -> None:
     answered: list[tuple[Key, int, str, bytes | None]] = []
     for _ in range(ROUNDS):
         apps = server.make_apps(150)
+        server.do(lambda stores, keys=apps[::2]: add_paused_callbacks(stores, keys))
         stop = threading.Event()
         threads = [
             threading.Thread(target=_load, args=(server, apps[n::6], stop, answered)) for n in range(6)
@@ -100,10 +102,19 @@ async def _check_whole(stores: Stores, answered: list[tuple[Key, int, str, bytes
         """SELECT signature.id FROM signature
         LEFT JOIN version ON version.signature_id = signature.id AND version.n = 1
         LEFT JOIN event ON event.subject = 'signature' AND event.subject_id = signature.id AND event.seq = 1
-        LEFT JOIN outbox ON outbox.event_id = event.id
-        WHERE version.n IS NULL OR event.id IS NULL OR outbox.event_id IS NULL"""
+        WHERE version.n IS NULL OR event.id IS NULL"""
     )
     assert halves == []
+    untold = await db.all(
+        """SELECT event.id FROM event JOIN signature ON signature.id = event.subject_id
+        LEFT JOIN callback ON callback.app_id = signature.app_id
+        LEFT JOIN outbox ON outbox.event_id = event.id AND outbox.callback_id = callback.id
+        WHERE event.subject = 'signature' AND (callback.id IS NULL) <> (outbox.event_id IS NULL)"""
+    )
+    assert untold == []
+    told = await db.one("SELECT count(*) FROM outbox")
+    assert told is not None
+    assert told[0] > 50
 
 
 def test_what_is_in_flight_at_a_stop_is_answered(start: Callable[..., Server]) -> None:

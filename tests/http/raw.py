@@ -19,6 +19,7 @@ import msgspec
 from tests.running import Key, Server, read_answer
 
 SIGN = "极光推送"
+TABLES = ("signature", "version", "image", "event", "callback", "outbox", "delivery")
 BOUNDARY = "smsign-test"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -151,9 +152,7 @@ def nothing_changes(server: Server) -> Iterator[None]:
 
 
 def _census(server: Server) -> tuple[object, ...]:
-    counted = ", ".join(
-        f"(SELECT count(*) FROM {table})" for table in ("signature", "version", "image", "event", "outbox")
-    )
+    counted = ", ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)
     files = sorted(file for file in (server.data / "blobs").rglob("*") if file.is_file())
     return rows(server, f"SELECT {counted}")[0], files
 

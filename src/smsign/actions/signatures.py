@@ -84,7 +84,7 @@ async def record(
     event_id, seq = await events.append(
         tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
     )
-    await events.tell(tx, event_id, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
+    await events.tell(tx, event_id, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:

@@ -40,6 +40,13 @@ class Kind(StrEnum):
     SECRET_SHOWN = "app.secret_shown"  # noqa: S105
     USE_CHANGED = "app.use_changed"
     SWITCH_CHANGED = "app.switch_changed"
+    CALLBACK_ADDED = "callback.added"
+    CALLBACK_REMOVED = "callback.removed"
+    CALLBACK_ROTATED = "callback.secret_rotated"
+    CALLBACK_PAUSED = "callback.paused"
+    CALLBACK_RESUMED = "callback.resumed"
+    CALLBACK_RESENT = "callback.resent"
+    CALLBACK_REPLAYED = "callback.replayed"
     OWNER_ADDED = "app.owner_added"
     OWNER_REMOVED = "app.owner_removed"
     ACCOUNT_CREATED = "account.created"
@@ -47,6 +54,10 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
     TOTP_CHANGED = "account.totp_changed"
     REASON_CHANGED = "reason.changed"
+
+
+DECISIONS = frozenset({Kind.PASSED, Kind.REFUSED})
+"""What an auditor says; the vendor's form of a callback tells of nothing else."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from smsign.domain import events
-from smsign.domain.events import GENESIS, Event, Kind, Subject
+from smsign.domain.events import DECISIONS, GENESIS, Event, Kind, Subject
 from smsign.storage.db import Reader, Tx
 
 _COLUMNS = "id, subject, subject_id, seq, kind, at, actor, data, prev_hash, hash"
@@ -19,6 +19,14 @@ _SEARCH = f"""SELECT {_COLUMNS} FROM event
   WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
     AND ($4 = '' OR (subject = $4 AND subject_id = $5))
   ORDER BY id DESC LIMIT $6"""
+
+_TELL = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
+  SELECT callback.id, $3, $4, $1,
+    CASE WHEN EXISTS (SELECT 1 FROM outbox AS earlier
+      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $3)
+    THEN NULL ELSE CAST($5 AS {int}) END, $5
+  FROM callback WHERE callback.app_id = $2 AND callback.deleted_at IS NULL
+    AND (callback.decisions_only = 0 OR $6 = 1)"""
 
 
 async def append(
@@ -65,16 +73,14 @@ async def append(
     return (int(row[0]) if row else 0), seq
 
 
-async def tell(tx: Tx, event_id: int, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
-    """Put an event of a signature in the outbox."""
-    await tx.run(
-        "INSERT INTO outbox (event_id, app_id, signature_id, seq, created_at) VALUES ($1, $2, $3, $4, $5)",
-        event_id,
-        app_id,
-        signature_id,
-        seq,
-        now,
-    )
+async def tell(
+    tx: Tx, event_id: int, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int
+) -> None:
+    """Put an event of a signature in the outbox of each endpoint of its application.
+
+    The caller holds the signature's row. Only the earliest of a signature is due; the others wait for it.
+    """
+    await tx.run(_TELL, event_id, app_id, signature_id, seq, now, int(kind in DECISIONS))
 
 
 async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:

@@ -1,0 +1,152 @@
+"""What is put in the outbox: a row for each endpoint and event, in the event's own transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Sequence
+
+from smsign.actions import apps, audits, signatures
+from smsign.domain.apps import App
+from smsign.domain.signatures import Rules
+from smsign.storage.db import Tx
+from smsign.storage.stores import Stores
+from tests.running import Key
+
+_clock = itertools.count(1_700_000_000_000_000)
+
+
+async def add_paused_callbacks(stores: Stores, keys: Sequence[Key]) -> None:
+    """Give each application an endpoint that is told nothing until it is resumed."""
+
+    async def change(tx: Tx) -> None:
+        for key in keys:
+            await tx.run(
+                """INSERT INTO callback
+                  (app_id, url, form, decisions_only, state, why, failures, created_at)
+                SELECT id, 'https://example.com', 'standard', 0, 'paused', 'by_hand', 0, 1
+                FROM app WHERE app_key = $1""",
+                key.app_key,
+            )
+
+    await stores.db.write(change)
+
+
+async def _make_app(stores: Stores) -> App:
+    return await apps.create(
+        stores.db,
+        stores.vault,
+        name=f"app{next(_clock)}",
+        keys=apps.make_keys(),
+        use_by_hand=False,
+        actor="test:builder",
+        now=next(_clock),
+    )
+
+
+async def _add(stores: Stores, app: App, *, form: str = "standard", state: str = "active") -> int:
+    async def change(tx: Tx) -> int:
+        row = await tx.one(
+            """INSERT INTO callback (app_id, url, form, decisions_only, state, why, failures, created_at)
+            VALUES ($1, 'https://example.com', $2, $3, $4, '', 0, $5) RETURNING id""",
+            app.id,
+            form,
+            int(form == "vendor"),
+            state,
+            next(_clock),
+        )
+        assert row is not None
+        return int(row[0])
+
+    return await stores.db.write(change)
+
+
+async def _walk(stores: Stores, app: App) -> int:
+    """Submit, refuse, submit again, pass; return the signature's id."""
+    sign_id: int | None = None
+    for passed in (False, True):
+        sign_id = await signatures.submit(
+            stores.db,
+            stores.blobs,
+            Rules(),
+            app=app,
+            signature_id=sign_id,
+            fields={"sign": "极光推送"},
+            pictures=(),
+            actor="test:app",
+            now=next(_clock),
+        )
+        await audits.decide(
+            stores.db,
+            signature_id=sign_id,
+            passed=passed,
+            reasons=() if passed else ["format"],
+            actor="test:auditor",
+            now=next(_clock),
+        )
+    assert sign_id is not None
+    return sign_id
+
+
+async def _outbox(stores: Stores, callback_id: int) -> list[tuple[int, int, bool]]:
+    rows = await stores.db.read.all(
+        "SELECT signature_id, seq, due_at FROM outbox WHERE callback_id = $1 ORDER BY signature_id, seq",
+        callback_id,
+    )
+    return [(row[0], row[1], row[2] is not None) for row in rows]
+
+
+async def test_without_an_endpoint_nothing_is_written(stores: Stores) -> None:
+    await _walk(stores, await _make_app(stores))
+    assert await stores.db.read.all("SELECT seq FROM outbox") == []
+
+
+async def test_every_endpoint_of_the_application_gets_every_event_and_the_first_is_due(
+    stores: Stores,
+) -> None:
+    app, other = await _make_app(stores), await _make_app(stores)
+    active, paused = await _add(stores, app), await _add(stores, app, state="paused")
+    elsewhere = await _add(stores, other)
+    sign_id = await _walk(stores, app)
+    told = [(sign_id, 1, True), (sign_id, 2, False), (sign_id, 3, False), (sign_id, 4, False)]
+    assert await _outbox(stores, active) == told
+    assert await _outbox(stores, paused) == told
+    assert await _outbox(stores, elsewhere) == []
+
+
+async def test_the_vendors_form_is_told_of_decisions_only(stores: Stores) -> None:
+    app = await _make_app(stores)
+    vendor = await _add(stores, app, form="vendor")
+    sign_id = await _walk(stores, app)
+    assert await _outbox(stores, vendor) == [(sign_id, 2, True), (sign_id, 4, False)]
+
+
+async def test_an_endpoint_that_was_removed_gets_nothing(stores: Stores) -> None:
+    app = await _make_app(stores)
+    gone = await _add(stores, app)
+
+    async def remove(tx: Tx) -> None:
+        await tx.run("UPDATE callback SET deleted_at = 5 WHERE id = $1", gone)
+
+    await stores.db.write(remove)
+    await _walk(stores, app)
+    assert await _outbox(stores, gone) == []
+
+
+async def test_a_refused_change_leaves_nothing_in_the_outbox(stores: Stores) -> None:
+    app = await _make_app(stores)
+    callback_id = await _add(stores, app)
+    sign_id = await _walk(stores, app)
+
+    class HalfWayError(Exception):
+        pass
+
+    async def change(tx: Tx) -> None:
+        from smsign.domain.events import Kind
+
+        await signatures.record(tx, app.id, sign_id, Kind.DELETED, actor="test:app", now=next(_clock))
+        raise HalfWayError
+
+    with contextlib.suppress(HalfWayError):
+        await stores.db.write(change)
+    assert len(await _outbox(stores, callback_id)) == 4
