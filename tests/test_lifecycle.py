@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from smsign import config
-from smsign.actions import apps, audits, events, signatures
+from smsign.actions import apps, audits, events, signatures, testing
 from smsign.domain.apps import App
 from smsign.domain.signatures import Rules
 from smsign.errors import InvalidInput, NotFound, Refusal
@@ -31,12 +31,16 @@ from smsign.storage import signatures as rows
 from smsign.storage.stores import Stores, open_stores
 
 RULES = Rules()
-CONTENTS = st.sampled_from(["极光推送", "签名", "A1", "太长的签名内容一二三", "", "坏 的", "短"])
-APPS = st.integers(0, 1)
+TESTS = ("测试通过", "测试待审", "测试模糊")
+AT_ONCE, LATER = 2, 3
+"""The test applications among them: decided in the submission's transaction, and by and by."""
+
+CONTENTS = st.sampled_from(["极光推送", "签名", "A1", "太长的签名内容一二三", "", "坏 的", "短", *TESTS])
+APPS = st.integers(0, 3)
 
 
 def _good(content: str) -> bool:
-    return content in ("极光推送", "签名", "A1")
+    return content in ("极光推送", "签名", "A1", *TESTS)
 
 
 class Row:
@@ -62,8 +66,8 @@ class Lifecycle(RuleBasedStateMachine):
     def begin(self) -> None:
         self.stores = type(self).open_machine()
         self.model: dict[int, Row] = {}
-        self.in_use: list[int | None] = [None, None]
-        self.by_hand = [False, True]
+        self.in_use: list[int | None] = [None] * 4
+        self.by_hand = [False, True, False, True]
         self.apps: list[App] = [
             type(self).run(
                 apps.create(
@@ -72,11 +76,12 @@ class Lifecycle(RuleBasedStateMachine):
                     name=f"app{next(self.clock)}",
                     keys=apps.make_keys(),
                     use_by_hand=self.by_hand[n],
+                    test_delay_ms={AT_ONCE: 0, LATER: 1000}.get(n),
                     actor="test:model",
                     now=next(self.clock),
                 )
             )
-            for n in range(2)
+            for n in range(4)
         ]
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -93,6 +98,13 @@ class Lifecycle(RuleBasedStateMachine):
     def _own(self, app: int, sign_id: int) -> Row | None:
         row = self.model.get(sign_id)
         return row if row and row.app == app and not row.deleted else None
+
+    def _decides_itself(self, sign_id: int) -> None:
+        row = self.model[sign_id]
+        if row.content != "测试待审":
+            row.status = 2 if row.content == "测试模糊" else 1
+            if row.status == 1 and not self.by_hand[row.app]:
+                self.in_use[row.app] = sign_id
 
     def _submit(self, app: int, content: str, sign_id: int | None) -> Any:
         return self._do(
@@ -119,6 +131,8 @@ class Lifecycle(RuleBasedStateMachine):
         else:
             assert answer not in self.model, "an id was given out twice"
             self.model[answer] = Row(app, content)
+            if app == AT_ONCE:
+                self._decides_itself(answer)
             return answer
         return multiple()
 
@@ -137,6 +151,8 @@ class Lifecycle(RuleBasedStateMachine):
         else:
             assert answer == sign_id
             row.content, row.status, row.version = content, 0, row.version + 1
+            if app == AT_ONCE:
+                self._decides_itself(sign_id)
 
     @rule(sign_id=ids, passed=st.booleans())
     def decide(self, sign_id: int, passed: bool) -> None:
@@ -160,6 +176,14 @@ class Lifecycle(RuleBasedStateMachine):
             assert answer.status == row.status
             if passed and not self.by_hand[row.app]:
                 self.in_use[row.app] = sign_id
+
+    @rule(seconds=st.integers(0, 2))
+    def time_passes(self, seconds: int) -> None:
+        now = next(self.clock) + seconds * 1_000_000
+        type(self).run(testing.decide_due(self.stores.db, now=now))
+        for sign_id, row in self.model.items():
+            if row.app == LATER and row.status == 0 and not row.deleted and seconds >= 1:
+                self._decides_itself(sign_id)
 
     @rule(app=APPS, sign_id=ids)
     def delete(self, app: int, sign_id: int) -> None:
@@ -201,7 +225,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def what_is_stored_is_what_the_model_says(self) -> None:
         for sign_id, row in self.model.items():
-            for app in (0, 1):
+            for app in range(4):
                 found = type(self).run(rows.find(self.stores.db.read, self.apps[app].id, sign_id))
                 if self._own(app, sign_id) is None:
                     assert found is None
@@ -211,7 +235,7 @@ class Lifecycle(RuleBasedStateMachine):
                         row.status,
                         row.version,
                     )
-        for app in (0, 1):
+        for app in range(4):
             stored = type(self).run(app_rows.get(self.stores.db.read, self.apps[app].name))
             assert stored.in_use_id == self.in_use[app]
 

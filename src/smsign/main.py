@@ -17,6 +17,7 @@ from smsign.log import Log
 from smsign.storage.stores import open_stores
 from smsign.web.app import App, Area
 from smsign.web.service import Service, make_service
+from smsign.worker.testing import decide_test_signatures
 
 
 def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
@@ -24,22 +25,22 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
 
     `started` is called on the loop once it is ready for requests.
     """
-    sweeper: asyncio.Task[None] | None = None
+    tasks: list[asyncio.Task[None]] = []
 
     async def open_service() -> Service:
-        nonlocal sweeper
         service = make_service(settings, await open_stores(settings), Log(settings.log_format))
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         if settings.sweep_hours:
-            sweeper = asyncio.create_task(_sweep_now_and_then(service))
+            tasks.append(asyncio.create_task(_sweep_now_and_then(service)))
+        tasks.append(asyncio.create_task(decide_test_signatures(service.db, service.log)))
         return service
 
     async def close_service(service: Service) -> None:
-        if sweeper is not None:
-            sweeper.cancel()
+        for task in tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await sweeper
+                await task
         await service.db.close()
         service.log.flush()
 

@@ -6,7 +6,8 @@ import secrets
 
 import msgspec
 
-from smsign.domain import apps
+from smsign.actions import testing as test_actions
+from smsign.domain import apps, testing
 from smsign.domain.accounts import Account, Role
 from smsign.domain.apps import App
 from smsign.domain.events import Kind, Subject
@@ -43,14 +44,19 @@ async def create(
     actor: str,
     now: int,
     owner: int | None = None,
+    test_delay_ms: int | None = None,
 ) -> App:
     """Add an application with its SMS service open; `owner` is the account that it belongs to.
 
-    Raises: InvalidInput when the name is malformed or taken.
+    With `test_delay_ms` it is a test application, and stays one: its audit decides itself.
+
+    Raises: InvalidInput when the name is malformed or taken, or the delay is out of bounds.
     """
     apps.check_name(name)
+    testing.check_delay(test_delay_ms)
 
     async def change(tx: Tx) -> App:
+        delay_ms = await test_actions.find_emulated(tx) if test_delay_ms is None else test_delay_ms
         try:
             app_id = await rows.insert(
                 tx,
@@ -59,6 +65,7 @@ async def create(
                 secret_mac=vault.mac(keys.master_secret),
                 secret_sealed=vault.seal(keys.master_secret, app_key=keys.app_key),
                 use_by_hand=use_by_hand,
+                test_delay_ms=delay_ms,
                 now=now,
             )
         except Conflict:
@@ -68,7 +75,9 @@ async def create(
             ) from None
         if owner is not None:
             await accounts.insert_owner(tx, app_id, owner)
-        told = {"name": name, "app_key": keys.app_key}
+        told: dict[str, object] = {"name": name, "app_key": keys.app_key}
+        if delay_ms is not None:
+            told["test_delay_ms"] = delay_ms
         await events.append(
             tx, Subject.APP, app_id, Kind.APP_CREATED, actor=actor, now=now, data=told, first=True
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from smsign.actions.signatures import record
+from smsign.actions.events import record
 from smsign.domain import audits
 from smsign.domain.audits import Decision
 from smsign.domain.events import Kind, Subject
@@ -53,20 +53,38 @@ async def decide(
         lease = await leases.find(tx, signature_id, now=now)
         if lease is not None and lease.actor != actor:
             raise audits.taken(lease.actor)
-        status = Status.PASSED if passed else Status.REFUSED
-        await signature_rows.update_status(tx, signature, status=status)
-        codes, fields = tuple(grounds), tuple(grounds.values())
-        decision = Decision(signature_id, signature.version, int(passed), codes, note, actor, now, fields)
-        await rows.insert(tx, signature.app_id, decision)
-        await leases.delete(tx, signature_id)
-        kind = Kind.PASSED if passed else Kind.REFUSED
-        told = {"version": signature.version, "reasons": codes, "fields": fields, "note": note}
-        await record(tx, signature.app_id, signature_id, kind, actor=actor, now=now, data=told)
-        if passed:
-            await _use_if_wanted(tx, signature, actor=actor, now=now)
-        return msgspec.structs.replace(signature, status=int(status))
+        return await settle(tx, signature, passed=passed, grounds=grounds, note=note, actor=actor, now=now)
 
     return await db.write(change)
+
+
+async def settle(
+    tx: Tx,
+    signature: Signature,
+    *,
+    passed: bool,
+    grounds: Mapping[str, str],
+    actor: str,
+    now: int,
+    note: str = "",
+) -> Signature:
+    """Write a decision of the version in the audit; return the signature as it is after.
+
+    `grounds` are codes of reasons with the field that each is about. The caller holds the signature, and
+    has made sure that it is in the audit.
+    """
+    status = Status.PASSED if passed else Status.REFUSED
+    await signature_rows.update_status(tx, signature, status=status)
+    codes, fields = tuple(grounds), tuple(grounds.values())
+    decision = Decision(signature.id, signature.version, int(passed), codes, note, actor, now, fields)
+    await rows.insert(tx, signature.app_id, decision)
+    await leases.delete(tx, signature.id)
+    kind = Kind.PASSED if passed else Kind.REFUSED
+    told = {"version": signature.version, "reasons": codes, "fields": fields, "note": note}
+    await record(tx, signature.app_id, signature.id, kind, actor=actor, now=now, data=told)
+    if passed:
+        await _use_if_wanted(tx, signature, actor=actor, now=now)
+    return msgspec.structs.replace(signature, status=int(status))
 
 
 async def reopen(db: Database, *, signature_id: int, reason: str, actor: str, now: int) -> Signature:

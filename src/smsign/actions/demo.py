@@ -8,7 +8,7 @@ from __future__ import annotations
 from smsign.actions import apps as app_actions
 from smsign.actions import audits
 from smsign.actions.apps import Keys
-from smsign.actions.signatures import record
+from smsign.actions.events import record
 from smsign.domain.events import Kind
 from smsign.domain.signatures import Submission
 from smsign.errors import SetupError

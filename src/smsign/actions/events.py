@@ -1,15 +1,15 @@
-"""Verify the ledger: walk every chain, and find the first row that is not as it was written."""
+"""Record what happened to a signature; verify the ledger: walk every chain, find the first broken row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from smsign.domain import events
-from smsign.domain.events import GENESIS
+from smsign.domain.events import GENESIS, Kind, Subject
 from smsign.storage import events as rows
-from smsign.storage.db import Database
+from smsign.storage.db import Database, Tx
 
 PAGE = 2000
 
@@ -20,6 +20,24 @@ class Verdict(msgspec.Struct, frozen=True):
     chains: int
     events: int
     fault: str | None
+
+
+async def record(
+    tx: Tx,
+    app_id: int,
+    signature_id: int,
+    kind: Kind,
+    *,
+    actor: str,
+    now: int,
+    data: Mapping[str, object] | None = None,
+    first: bool = False,
+) -> None:
+    """Add an event of a signature to the ledger and to the outbox."""
+    event_id, seq = await rows.append(
+        tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
+    )
+    await rows.tell(tx, event_id, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 
 async def verify(db: Database, progress: Callable[[int], None] = lambda _: None) -> Verdict:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from smsign.actions import testing
+from smsign.actions.events import record
 from smsign.domain import content as contents
 from smsign.domain import images, signatures
 from smsign.domain.apps import App
-from smsign.domain.events import Kind, Subject
+from smsign.domain.events import Kind
 from smsign.domain.signatures import Rules, Signature, Submission
 from smsign.errors import Conflict, refuse
 from smsign.storage import apps as app_rows
-from smsign.storage import events
 from smsign.storage import signatures as rows
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database, Tx
@@ -47,8 +48,12 @@ async def submit(
 
     async def change(tx: Tx) -> int:
         if signature_id is None:
-            return await _insert(tx, app.id, submission, actor=actor, now=now)
-        return await _update(tx, app.id, signature_id, submission, actor=actor, now=now)
+            submitted = await _insert(tx, app.id, submission, actor=actor, now=now)
+        else:
+            submitted = await _update(tx, app.id, signature_id, submission, actor=actor, now=now)
+        if app.test_delay_ms == 0:
+            await testing.decide_at_once(tx, app.id, submitted, now=now)
+        return submitted
 
     return await db.write(change)
 
@@ -67,24 +72,6 @@ async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: 
         await record(tx, app.id, signature_id, Kind.DELETED, actor=actor, now=now)
 
     await db.write(change)
-
-
-async def record(
-    tx: Tx,
-    app_id: int,
-    signature_id: int,
-    kind: Kind,
-    *,
-    actor: str,
-    now: int,
-    data: Mapping[str, object] | None = None,
-    first: bool = False,
-) -> None:
-    """Add an event of a signature to the ledger and to the outbox."""
-    event_id, seq = await events.append(
-        tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
-    )
-    await events.tell(tx, event_id, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
 from smsign.actions import apps as actions
 from smsign.cli.options import actor, now, stored
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain.apps import App
+from smsign.domain.testing import DELAY_MS_MAX
 from smsign.storage import apps as rows
 from smsign.storage.stores import Stores
 
@@ -20,12 +22,33 @@ def app() -> None:
 @app.command()
 @click.argument("name")
 @click.option("--use-by-hand", is_flag=True, help="A signature that passes is not put in use by itself.")
+@click.option("--test", "is_test", is_flag=True, help="A test application: its audit decides itself.")
+@click.option(
+    "--delay-ms",
+    type=click.IntRange(0, DELAY_MS_MAX),
+    help="With --test: milliseconds from a submission to its decision.  [0]",
+)
 @stored
-async def create(stores: Stores, name: str, *, use_by_hand: bool, as_json: bool) -> None:
-    """Make an application; answers its appKey and masterSecret."""
+async def create(
+    stores: Stores, name: str, *, use_by_hand: bool, is_test: bool, delay_ms: int | None, as_json: bool
+) -> None:
+    """Make an application; answers its appKey and masterSecret.
+
+    The content of a test application's signature says what becomes of it: 测试通过 passes, 测试待审 waits
+    for a person, 测试模糊 is refused as unreadable, and so on; any other passes. See the documentation.
+    """
+    if delay_ms is not None and not is_test:
+        raise click.UsageError("--delay-ms goes with --test")
     keys = actions.make_keys()
     made = await actions.create(
-        stores.db, stores.vault, name=name, keys=keys, use_by_hand=use_by_hand, actor=actor(), now=now()
+        stores.db,
+        stores.vault,
+        name=name,
+        keys=keys,
+        use_by_hand=use_by_hand,
+        test_delay_ms=(delay_ms or 0) if is_test else None,
+        actor=actor(),
+        now=now(),
     )
     _show(made, as_json=as_json, master_secret=keys.master_secret)
 
@@ -41,9 +64,16 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
         show_json([_public(each) for each in found])
         return
     show_table(
-        ["name", "appKey", "SMS service", "in use", "created"],
+        ["name", "appKey", "SMS service", "audit", "in use", "created"],
         [
-            [each.name, each.app_key, _open(each), each.in_use_id or "none", local_time(each.created_at)]
+            [
+                each.name,
+                each.app_key,
+                _open(each),
+                _audit(each),
+                each.in_use_id or "none",
+                local_time(each.created_at),
+            ]
             for each in found
         ],
         empty="No applications yet. Make one with: smsign app create NAME",
@@ -126,6 +156,7 @@ def _show(found: App, *, as_json: bool, master_secret: str | None = None) -> Non
     if master_secret:
         fields["masterSecret"] = master_secret
     fields["SMS service"] = _open(found)
+    fields["audit"] = _audit(found)
     fields["in use"] = found.in_use_id or "none"
     fields["a new pass is used"] = "when switched by hand" if found.use_by_hand else "at once"
     fields["created"] = local_time(found.created_at)
@@ -141,7 +172,15 @@ def _public(found: App) -> dict[str, object]:
         "use_by_hand": bool(found.use_by_hand),
         "in_use_id": found.in_use_id,
         "created_at": found.created_at,
+        "test": found.is_test,
+        "test_delay_ms": found.test_delay_ms,
     }
+
+
+def _audit(found: App) -> Text | str:
+    if not found.is_test:
+        return "by people"
+    return Text(f"test, after {found.test_delay_ms} ms" if found.test_delay_ms else "test", style="magenta")
 
 
 def _open(found: App) -> str:

@@ -7,12 +7,13 @@ import msgspec
 from smsign.actions import apps as actions
 from smsign.console.me import confirm
 from smsign.console.visit import HOME, Visit
+from smsign.domain import testing
 from smsign.domain.accounts import Role
 from smsign.domain.apps import App
 from smsign.domain.events import Subject
 from smsign.domain.signatures import ID_MAX, Status
 from smsign.errors import InvalidInput
-from smsign.storage import accounts, events
+from smsign.storage import accounts, events, reasons
 from smsign.storage import apps as rows
 from smsign.storage import signatures as signature_rows
 from smsign.web.wire import Response
@@ -49,14 +50,16 @@ async def list_(visit: Visit) -> Response:
 
 
 async def create(visit: Visit) -> Response:
-    """Make an application that belongs to this person."""
-    name = (await visit.fields()).get("name", "").strip()
+    """Make an application that belongs to this person; one for tests, if that is ticked."""
+    fields = await visit.fields()
+    is_test = fields.get("test") == "1"
     app = await actions.create(
         visit.db,
         visit.service.vault,
-        name=name,
+        name=fields.get("name", "").strip(),
         keys=actions.make_keys(),
         use_by_hand=False,
+        test_delay_ms=int_of(fields.get("delay_ms", "")) if is_test else None,
         actor=visit.person.actor,
         now=visit.now,
         owner=visit.person.id if visit.person.has(Role.OWNER) else None,
@@ -169,6 +172,8 @@ async def _page(visit: Visit, app: App, *, secret: str | None = None) -> Respons
         counts=await signature_rows.count_by_status(visit.db.read, app.id),
         used=used,
         passed=await signature_rows.list_of_app(visit.db.scan, app.id, status=Status.PASSED, limit=PAGE),
+        tests=testing.REFUSALS,
+        reasons=await reasons.list_(visit.db.read) if app.is_test else {},
         owners=await accounts.list_owners(visit.db.read, app.id),
         events=(await events.list_(visit.db.scan, Subject.APP, app.id))[::-1][:20],
         state=state,

@@ -86,20 +86,30 @@ async def get_sealed(db: Reader, app_id: int) -> bytes:
 
 
 async def insert(
-    tx: Tx, *, name: str, app_key: str, secret_mac: bytes, secret_sealed: bytes, use_by_hand: bool, now: int
+    tx: Tx,
+    *,
+    name: str,
+    app_key: str,
+    secret_mac: bytes,
+    secret_sealed: bytes,
+    use_by_hand: bool,
+    test_delay_ms: int | None,
+    now: int,
 ) -> int:
     """Add an application with its SMS service open; return its id.
 
     Raises: Conflict when the name or the key is taken.
     """
     row = await tx.one(
-        """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
-        VALUES ($1, $2, $3, $4, 1, $5, $6) RETURNING id""",
+        """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand,
+          test_delay_ms, created_at)
+        VALUES ($1, $2, $3, $4, 1, $5, $6, $7) RETURNING id""",
         name,
         app_key,
         secret_mac,
         secret_sealed,
         int(use_by_hand),
+        test_delay_ms,
         now,
     )
     return int(row[0]) if row else 0

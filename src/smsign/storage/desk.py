@@ -1,9 +1,13 @@
-"""Reads of the desk: what waits, who has it, and whether anything changed since the last look."""
+"""Reads of the desk: what waits, who has it, and whether anything changed since the last look.
+
+What decides itself does not wait here: of test applications only the content that stays pending.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
+from smsign.domain.testing import PENDING
 from smsign.storage.db import Reader
 
 
@@ -18,22 +22,26 @@ class Waiting(msgspec.Struct, frozen=True):
     submitted_at: int
     holder: str | None
     pictures: int
+    is_test: int
 
 
 _QUEUE = """SELECT signature.id, signature.app_id, app.name, signature.content, signature.version,
     signature.submitted_at, lease.actor,
     (SELECT count(*) FROM image WHERE image.signature_id = signature.id
-      AND image.version = signature.version)
+      AND image.version = signature.version),
+    CASE WHEN app.test_delay_ms IS NULL THEN 0 ELSE 1 END
   FROM signature JOIN app ON app.id = signature.app_id
   LEFT JOIN lease ON lease.signature_id = signature.id AND lease.until > $1
   WHERE signature.status = 0 AND signature.deleted_at IS NULL
     AND (signature.submitted_at, signature.id) > ($2, $3)
+    AND (app.test_delay_ms IS NULL OR signature.content = $5)
   ORDER BY signature.submitted_at, signature.id LIMIT $4"""
 
-_NEXT = """SELECT signature.id FROM signature
+_NEXT = """SELECT signature.id FROM signature JOIN app ON app.id = signature.app_id
   LEFT JOIN lease ON lease.signature_id = signature.id AND lease.until > $1 AND lease.actor <> $2
   WHERE signature.status = 0 AND signature.deleted_at IS NULL AND lease.signature_id IS NULL
     AND (signature.submitted_at, signature.id) > ($3, $4)
+    AND (app.test_delay_ms IS NULL OR signature.content = $5)
   ORDER BY signature.submitted_at, signature.id LIMIT 1"""
 
 
@@ -41,12 +49,12 @@ async def list_waiting(
     db: Reader, *, now: int, after: tuple[int, int] = (0, 0), limit: int = 50
 ) -> list[Waiting]:
     """Return up to `limit` of the queue, oldest first, after the (submitted_at, id) given."""
-    return [Waiting(*row) for row in await db.all(_QUEUE, now, *after, limit)]
+    return [Waiting(*row) for row in await db.all(_QUEUE, now, *after, limit, PENDING)]
 
 
 async def find_next(db: Reader, *, actor: str, now: int, after: tuple[int, int] = (0, 0)) -> int | None:
     """Return the oldest that no other auditor has, after the (submitted_at, id) given, or None."""
-    row = await db.one(_NEXT, now, actor, *after)
+    row = await db.one(_NEXT, now, actor, *after, PENDING)
     return int(row[0]) if row else None
 
 

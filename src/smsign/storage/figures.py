@@ -1,9 +1,10 @@
-"""Reads of the figures page: counts over the decisions of a span. Times are UTC microseconds."""
+"""Reads of the figures page: counts over people's decisions of a span. Times are UTC microseconds."""
 
 from __future__ import annotations
 
 import msgspec
 
+from smsign.domain.testing import ACTOR
 from smsign.storage.db import Reader
 
 DAY_US = 86_400_000_000
@@ -25,19 +26,22 @@ class Waits(msgspec.Struct, frozen=True):
     p95: int | None
 
 
-_DAYS = """SELECT (decided_at + $2) / 86400000000, sum(passed), sum(1 - passed) FROM decision
-  WHERE decided_at >= $1 GROUP BY 1 ORDER BY 1"""
-_REASONS = """SELECT decision_reason.code, count(*) FROM decision
+_BY_PEOPLE = f"decision.actor <> '{ACTOR}'"
+
+_DAYS = f"""SELECT (decided_at + $2) / 86400000000, sum(passed), sum(1 - passed) FROM decision
+  WHERE decided_at >= $1 AND {_BY_PEOPLE} GROUP BY 1 ORDER BY 1"""
+_REASONS = f"""SELECT decision_reason.code, count(*) FROM decision
   JOIN decision_reason ON decision_reason.signature_id = decision.signature_id
     AND decision_reason.version = decision.version
-  WHERE decision.decided_at >= $1 GROUP BY decision_reason.code ORDER BY 2 DESC, 1"""
-_AUDITORS = """SELECT actor, sum(passed), sum(1 - passed) FROM decision
-  WHERE decided_at >= $1 GROUP BY actor ORDER BY count(*) DESC, actor LIMIT 20"""
-_WAIT = """SELECT decision.decided_at - version.submitted_at FROM decision
+  WHERE decision.decided_at >= $1 AND {_BY_PEOPLE} GROUP BY decision_reason.code ORDER BY 2 DESC, 1"""
+_AUDITORS = f"""SELECT actor, sum(passed), sum(1 - passed) FROM decision
+  WHERE decided_at >= $1 AND {_BY_PEOPLE} GROUP BY actor ORDER BY count(*) DESC, actor LIMIT 20"""
+_WAIT = f"""SELECT decision.decided_at - version.submitted_at FROM decision
   JOIN version ON version.signature_id = decision.signature_id AND version.n = decision.version
-  WHERE decision.decided_at >= $1 ORDER BY 1 LIMIT 1 OFFSET $2"""
-_DECIDED = "SELECT count(*) FROM decision WHERE decided_at >= $1"
+  WHERE decision.decided_at >= $1 AND {_BY_PEOPLE} ORDER BY 1 LIMIT 1 OFFSET $2"""
+_DECIDED = f"SELECT count(*) FROM decision WHERE decided_at >= $1 AND {_BY_PEOPLE}"
 _OLDEST = """SELECT submitted_at FROM signature WHERE status = 0 AND deleted_at IS NULL
+    AND app_id NOT IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL)
   ORDER BY submitted_at, id LIMIT 1"""
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from smsign.domain.images import Image
 from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
+from smsign.domain.testing import PENDING
 from smsign.storage.db import Reader, Tx
 
 _COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
@@ -13,9 +14,14 @@ _COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
 _FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
 _LOCK = _FIND + " {lock}"
 _ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_FOR_PEOPLE = """status = 0 AND deleted_at IS NULL
+  AND (content = $1 OR app_id NOT IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL))"""
+"""In the audit, and not about to decide itself as the signatures of test applications do."""
+
 _QUEUE = f"""SELECT {_COLUMNS} FROM signature
-  WHERE status = 0 AND deleted_at IS NULL AND (submitted_at, id) > ($1, $2)
-  ORDER BY submitted_at, id LIMIT $3"""
+  WHERE {_FOR_PEOPLE} AND (submitted_at, id) > ($2, $3)
+  ORDER BY submitted_at, id LIMIT $4"""
+_WAITING = f"SELECT count(*) FROM signature WHERE {_FOR_PEOPLE}"
 
 _OF_APP = f"""SELECT {_COLUMNS} FROM signature
   WHERE app_id = $1 AND deleted_at IS NULL AND id < $2 AND ($3 < 0 OR status = $3)
@@ -51,7 +57,7 @@ async def find_in_audit(db: Reader, app_id: int) -> int | None:
 
 async def list_in_audit(db: Reader, *, after: tuple[int, int] = (0, 0), limit: int = 100) -> list[Signature]:
     """Return up to `limit` of the queue, oldest first, after the (submitted_at, id) given."""
-    return [Signature(*row) for row in await db.all(_QUEUE, *after, limit)]
+    return [Signature(*row) for row in await db.all(_QUEUE, PENDING, *after, limit)]
 
 
 async def list_of_app(
@@ -78,8 +84,8 @@ async def count_by_status(db: Reader, app_id: int) -> dict[int, int]:
 
 
 async def count_in_audit(db: Reader) -> int:
-    """Return how many wait for a decision."""
-    row = await db.one("SELECT count(*) FROM signature WHERE status = 0 AND deleted_at IS NULL")
+    """Return how many wait for somebody's decision."""
+    row = await db.one(_WAITING, PENDING)
     return int(row[0]) if row else 0
 
 

@@ -1,0 +1,55 @@
+"""The audit of test applications, which decides itself: what each content stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from smsign.errors import InvalidInput
+
+ACTOR = "system:test"
+PENDING = "测试待审"
+"""Stays in the audit until a person decides, or its application withdraws it."""
+
+PASSES = "测试通过"
+REFUSALS: Mapping[str, str] = {
+    "测试名称": "name_mismatch",
+    "测试来源": "wrong_source",
+    "测试宽泛": "too_generic",
+    "测试商标": "not_registered",
+    "测试模糊": "unreadable",
+    "测试授权": "third_party",
+    "测试行业": "trade",
+    "测试格式": "format",
+}
+"""Content -> the coded reason that it is refused for."""
+
+DELAY_MS_MAX = 86_400_000
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What the audit says by itself."""
+
+    passed: bool
+    reasons: tuple[str, ...] = ()
+
+
+def decide(content: str) -> Outcome | None:
+    """Return what becomes of a test application's signature, or None for the one that stays pending.
+
+    A content that is not in the tables passes, so that a real name can be tried too.
+    """
+    if content == PENDING:
+        return None
+    reason = REFUSALS.get(content)
+    return Outcome(False, (reason,)) if reason else Outcome(True)
+
+
+def check_delay(delay_ms: int | None) -> None:
+    """Raise InvalidInput for a delay that a test application cannot have."""
+    if delay_ms is not None and not 0 <= delay_ms <= DELAY_MS_MAX:
+        raise InvalidInput(
+            f"delay_ms: {delay_ms} is not between 0 and {DELAY_MS_MAX}",
+            f"延迟：{delay_ms} 不在 0 至 {DELAY_MS_MAX} 毫秒之间",
+        )
