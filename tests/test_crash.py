@@ -112,9 +112,9 @@ async def _check_whole(stores: Stores, answered: list[tuple[Key, int, str, bytes
         WHERE event.subject = 'signature' AND (callback.id IS NULL) <> (outbox.event_id IS NULL)"""
     )
     assert untold == []
-    told = await db.one("SELECT count(*) FROM outbox")
-    assert told is not None
-    assert told[0] > 50
+    outbox = await db.one("SELECT count(*) FROM outbox")
+    assert outbox is not None
+    assert outbox[0] > 50
 
 
 def test_what_is_in_flight_at_a_stop_is_answered(start: Callable[..., Server]) -> None:

@@ -188,7 +188,8 @@ def test_the_command_line_makes_and_shows_them(server: Server) -> None:
     assert "--delay-ms goes with --test" in wrong.stderr
 
 
-def test_the_console_makes_them_and_marks_them(server: Server) -> None:
+def test_the_console_makes_them_and_marks_them(start: Callable[..., Server]) -> None:
+    server = start()
     name = f"t{time.time_ns()}"
     token = server.make_account(f"o{time.time_ns()}", "owner", "auditor")
     with server.visitor(token) as browser:

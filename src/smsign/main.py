@@ -19,6 +19,9 @@ from smsign.web.app import App, Area
 from smsign.web.service import Service, make_service
 from smsign.worker.testing import decide_test_signatures
 
+GC_THRESHOLD = 20_000
+"""New containers between looks for cycles: a request leaves none behind, so few looks find any."""
+
 
 def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
     """Return the ASGI application; its stores are opened when the server starts it up.
@@ -31,6 +34,7 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         service = make_service(settings, await open_stores(settings), Log(settings.log_format))
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
+        gc.set_threshold(GC_THRESHOLD)
         if settings.sweep_hours:
             tasks.append(asyncio.create_task(_sweep_now_and_then(service)))
         tasks.append(asyncio.create_task(decide_test_signatures(service.db, service.log)))

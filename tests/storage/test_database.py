@@ -76,7 +76,7 @@ async def test_wrong_sql_is_a_storage_error_and_changes_nothing(stores: Stores) 
 
 
 async def test_ids_are_never_given_out_twice(stores: Stores, settings: Settings) -> None:
-    async def insert(tx: Tx) -> int | None:
+    async def insert(tx: Tx) -> tuple[int, bool] | None:
         await tx.run(
             """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
             VALUES ('a', 'k', $1, $1, 1, 0, 1) ON CONFLICT DO NOTHING""",
@@ -97,7 +97,7 @@ async def test_ids_are_never_given_out_twice(stores: Stores, settings: Settings)
     second = await again.db.write(insert)
     await again.close()
     assert second is not None
-    assert second > first
+    assert second[0] > first[0]
 
 
 async def test_many_may_migrate_at_once(make_database_url: Callable[[Path], str], tmp_path: Path) -> None:

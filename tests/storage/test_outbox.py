@@ -7,7 +7,9 @@ import itertools
 from collections.abc import Sequence
 
 from smsign.actions import apps, audits, signatures
+from smsign.actions.events import record
 from smsign.domain.apps import App
+from smsign.domain.events import Kind
 from smsign.domain.signatures import Rules
 from smsign.storage.db import Tx
 from smsign.storage.stores import Stores
@@ -142,9 +144,7 @@ async def test_a_refused_change_leaves_nothing_in_the_outbox(stores: Stores) -> 
         pass
 
     async def change(tx: Tx) -> None:
-        from smsign.domain.events import Kind
-
-        await signatures.record(tx, app.id, sign_id, Kind.DELETED, actor="test:app", now=next(_clock))
+        await record(tx, app.id, sign_id, Kind.DELETED, actor="test:app", now=next(_clock))
         raise HalfWayError
 
     with contextlib.suppress(HalfWayError):

@@ -32,12 +32,14 @@ async def record(
     now: int,
     data: Mapping[str, object] | None = None,
     first: bool = False,
+    heard: bool = True,
 ) -> None:
-    """Add an event of a signature to the ledger and to the outbox."""
-    event_id, seq = await rows.append(
+    """Add an event of a signature to the ledger and, unless no endpoint would hear of it, to the outbox."""
+    seq = await rows.append(
         tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
     )
-    await rows.tell(tx, event_id, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
+    if heard:
+        await rows.tell(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 
 async def verify(db: Database, progress: Callable[[int], None] = lambda _: None) -> Verdict:

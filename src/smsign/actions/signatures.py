@@ -75,12 +75,22 @@ async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: 
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:
-    signature_id = await rows.insert(tx, app_id, content=submission.content, now=now)
-    if signature_id is None:
+    inserted = await rows.insert(tx, app_id, content=submission.content, now=now)
+    if inserted is None:
         raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
+    signature_id, heard = inserted
     await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
-    told = submission.told(1)
-    await record(tx, app_id, signature_id, Kind.SUBMITTED, actor=actor, now=now, data=told, first=True)
+    await record(
+        tx,
+        app_id,
+        signature_id,
+        Kind.SUBMITTED,
+        actor=actor,
+        now=now,
+        data=submission.told(1),
+        first=True,
+        heard=heard,
+    )
     return signature_id
 
 

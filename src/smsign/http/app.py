@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from smsign.domain import apps
+from smsign.domain.apps import App
+from smsign.domain.signatures import Signature, unknown_id
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
 from smsign.http import errors, operations, signatures
 from smsign.http.auth import authenticate
-from smsign.storage.db import Reader
 from smsign.web.service import Service
-from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response
+from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response, sign_id
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -71,25 +71,29 @@ async def _route(service: Service, request: Request) -> Response:
     if not is_api:
         return await handler(service, request)
     if not named:
-        return await handler(service, request, await _authenticate(service, request, service.db.read))
-    async with service.db.snapshot() as read:
-        app = await _authenticate(service, request, read)
-        signature = await signatures.find(read, app, named)
+        app, _ = await _authenticate(service, request, None)
+        return await handler(service, request, app)
+    app, signature = await _authenticate(service, request, sign_id(named) or 0)
+    if signature is None:
+        raise unknown_id()
     return await handler(service, request, app, signature)
 
 
-async def _authenticate(service: Service, request: Request, read: Reader) -> apps.App:
-    app = await authenticate(
-        read,
+async def _authenticate(
+    service: Service, request: Request, signature_id: int | None
+) -> tuple[App, Signature | None]:
+    found = await authenticate(
+        service.db.read,
         service.vault,
         service.throttle,
         header=request.header(b"authorization"),
         address=request.address,
         now=service.now(),
+        signature_id=signature_id,
     )
-    request.app_id = app.id
+    request.app_id = found[0].id
     _check_headers(request)
-    return app
+    return found
 
 
 def _known(method: str) -> str:

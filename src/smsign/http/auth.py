@@ -7,8 +7,9 @@ import binascii
 from functools import lru_cache
 
 from smsign.domain.apps import App
+from smsign.domain.signatures import Signature
 from smsign.errors import Code, Problem, Refusal, Text
-from smsign.storage import apps
+from smsign.storage import apps, signatures
 from smsign.storage.db import Reader
 from smsign.storage.vault import Vault
 from smsign.web.throttle import Throttle
@@ -21,9 +22,18 @@ _HEADER = "Authorization"
 
 
 async def authenticate(
-    db: Reader, vault: Vault, throttle: Throttle, *, header: str, address: str, now: int
-) -> App:
-    """Return the application that the Authorization header proves; `now` is UTC microseconds.
+    db: Reader,
+    vault: Vault,
+    throttle: Throttle,
+    *,
+    header: str,
+    address: str,
+    now: int,
+    signature_id: int | None = None,
+) -> tuple[App, Signature | None]:
+    """Return the application that the Authorization header proves, and its signature of this id, if any.
+
+    Both come from one read. `now` is UTC microseconds.
 
     Raises: Refusal 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
     OutOfFreq.
@@ -44,7 +54,7 @@ async def authenticate(
     key, secret = _decode(header[: HEADER_CHARACTERS + 1])
     now_s = now / 1e6
     throttle.check(key, address, now_s)
-    app = await apps.find_by_key(db, key)
+    app, signature = await _find(db, key, signature_id)
     if app is None or not vault.matches(secret, app.macs(now)):
         throttle.failed(key, address, now_s)
         raise _failed(
@@ -65,7 +75,13 @@ async def authenticate(
                 )
             ],
         )
-    return app
+    return app, signature
+
+
+async def _find(db: Reader, key: str, signature_id: int | None) -> tuple[App | None, Signature | None]:
+    if signature_id is None:
+        return await apps.find_by_key(db, key), None
+    return await signatures.find_with_app(db, key, signature_id) or (None, None)
 
 
 @lru_cache(maxsize=REMEMBERED_HEADERS)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from smsign.actions import signatures as actions
-from smsign.domain import signatures
 from smsign.domain.apps import App
 from smsign.domain.audits import refuse_reason
 from smsign.domain.signatures import Signature, Status
 from smsign.storage import audits, reasons
-from smsign.storage import signatures as rows
-from smsign.storage.db import Reader
 from smsign.web.multipart import Form, read_form
 from smsign.web.service import Service
-from smsign.web.wire import Request, Response, encode, sign_id
+from smsign.web.wire import Request, Response, encode
 
 
 class SignId(msgspec.Struct):
@@ -63,18 +60,6 @@ async def delete(service: Service, request: Request, app: App, signature: Signat
         service.db, app=app, signature_id=signature.id, actor=f"app:{app.app_key}", now=service.now()
     )
     return Response()
-
-
-async def find(read: Reader, app: App, text: str) -> Signature:
-    """Return the application's signature that a path names.
-
-    Raises: Refusal 50102, the same for whatever reason there is none.
-    """
-    number = sign_id(text)
-    signature = await rows.find(read, app.id, number) if number else None
-    if signature is None:
-        raise signatures.unknown_id()
-    return signature
 
 
 async def _submit(service: Service, request: Request, app: App, signature_id: int | None) -> Response:

@@ -10,7 +10,6 @@ in braces, which each engine replaces from its own table of fragments:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -40,6 +39,12 @@ class Tx(Reader, Protocol):
         Raises: Conflict when a unique index refuses the row.
         """
 
+    async def later(self, sql: str, *args: object) -> None:
+        """Insert a row, `INSERT INTO table (…) VALUES ($1, … $n)`, before the transaction ends.
+
+        For rows that cannot conflict. Statements of the transaction that touch the table see the row.
+        """
+
 
 Change = Callable[[Tx], Awaitable[T]]
 
@@ -54,9 +59,6 @@ class Database(Protocol):
     @property
     def scan(self) -> Reader:
         """Return what runs reads that may take over a millisecond."""
-
-    def snapshot(self) -> AbstractAsyncContextManager[Reader]:
-        """Return a reader for several point reads of one moment; nothing else may be awaited in it."""
 
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction; return its answer once that is on disk.

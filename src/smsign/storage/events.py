@@ -21,12 +21,13 @@ _SEARCH = f"""SELECT {_COLUMNS} FROM event
   ORDER BY id DESC LIMIT $6"""
 
 _TELL = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
-  SELECT callback.id, $3, $4, $1,
+  SELECT callback.id, event.subject_id, event.seq, event.id,
     CASE WHEN EXISTS (SELECT 1 FROM outbox AS earlier
-      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $3)
-    THEN NULL ELSE CAST($5 AS {int}) END, $5
-  FROM callback WHERE callback.app_id = $2 AND callback.deleted_at IS NULL
-    AND (callback.decisions_only = 0 OR $6 = 1)"""
+      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $2)
+    THEN NULL ELSE CAST($4 AS {int}) END, $4
+  FROM callback JOIN event ON event.subject = 'signature' AND event.subject_id = $2 AND event.seq = $3
+  WHERE callback.app_id = $1 AND callback.deleted_at IS NULL
+    AND (callback.decisions_only = 0 OR $5 = 1)"""
 
 
 async def append(
@@ -39,8 +40,8 @@ async def append(
     now: int,
     data: Mapping[str, object] | None = None,
     first: bool = False,
-) -> tuple[int, int]:
-    """Add an event to its subject's chain; return its id and its number in the chain.
+) -> int:
+    """Add an event to its subject's chain; return its number in the chain.
 
     The caller holds the subject's row, so that no other writer appends at the same time.
     `first` spares the look at the chain's end when the subject was made in this very transaction.
@@ -49,9 +50,9 @@ async def append(
     seq, prev_hash = (head[0] + 1, head[1]) if head else (1, GENESIS)
     text = msgspec.json.encode(data or {}).decode()
     digest = events.digest(prev_hash, subject, subject_id, seq, kind, now, actor, text)
-    row = await tx.one(
+    await tx.later(
         """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id""",
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
         str(subject),
         subject_id,
         seq,
@@ -62,7 +63,7 @@ async def append(
         prev_hash,
         digest,
     )
-    await tx.run(
+    await tx.later(
         """INSERT INTO chain (subject, subject_id, seq, hash) VALUES ($1, $2, $3, $4)
         ON CONFLICT (subject, subject_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash""",
         str(subject),
@@ -70,17 +71,15 @@ async def append(
         seq,
         digest,
     )
-    return (int(row[0]) if row else 0), seq
+    return seq
 
 
-async def tell(
-    tx: Tx, event_id: int, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int
-) -> None:
+async def tell(tx: Tx, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
     """Put an event of a signature in the outbox of each endpoint of its application.
 
     The caller holds the signature's row. Only the earliest of a signature is due; the others wait for it.
     """
-    await tx.run(_TELL, event_id, app_id, signature_id, seq, now, int(kind in DECISIONS))
+    await tx.run(_TELL, app_id, signature_id, seq, now, int(kind in DECISIONS))
 
 
 async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:

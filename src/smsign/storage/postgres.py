@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -67,6 +66,8 @@ class _Tx(_Reader):
         except _FAILURES as error:
             raise _translate(error) from error
 
+    later = run
+
 
 class PostgresDatabase:
     """A database on a server; any number of machines may share it."""
@@ -92,15 +93,6 @@ class PostgresDatabase:
         except (*_FAILURES, ValueError) as error:
             raise StorageError(f"PostgreSQL: cannot connect: {type(error).__name__}: {error}") from error
         return cls(pool)
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[_Reader]:
-        """Yield a reader on one connection; at READ COMMITTED each of its reads sees what is committed."""
-        try:
-            async with self._pool.acquire() as connection:
-                yield _Reader(connection)
-        except _FAILURES as error:
-            raise _translate(error) from error
 
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction, again if the server chose it as the victim of a deadlock."""

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from smsign.domain.apps import App
 from smsign.domain.images import Image
 from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
 from smsign.domain.testing import PENDING
 from smsign.storage.db import Reader, Tx
 
 _COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
+
+_FIND_WITH_APP = f"""SELECT {", ".join(f"app.{name}" for name in App.__struct_fields__)},
+    {", ".join(f"signature.{name}" for name in Signature.__struct_fields__)}
+  FROM app LEFT JOIN signature
+    ON signature.id = $2 AND signature.app_id = app.id AND signature.deleted_at IS NULL
+  WHERE app.app_key = $1"""
+_APP_WIDTH = len(App.__struct_fields__)
 
 _FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
 _LOCK = _FIND + " {lock}"
@@ -33,6 +41,15 @@ async def find(db: Reader, app_id: int, signature_id: int) -> Signature | None:
     """Return the application's signature, or None if it has none of this id."""
     row = await db.one(_FIND, app_id, signature_id)
     return Signature(*row) if row else None
+
+
+async def find_with_app(db: Reader, app_key: str, signature_id: int) -> tuple[App, Signature | None] | None:
+    """Return the application of `app_key`, and its signature of this id, in one read; or None."""
+    row = await db.one(_FIND_WITH_APP, app_key, signature_id)
+    if row is None:
+        return None
+    app = App(*row[:_APP_WIDTH])
+    return app, None if row[_APP_WIDTH] is None else Signature(*row[_APP_WIDTH:])
 
 
 async def lock(tx: Tx, app_id: int, signature_id: int) -> Signature | None:
@@ -91,8 +108,10 @@ async def count_in_audit(db: Reader) -> int:
 
 async def insert(
     tx: Tx, app_id: int, *, content: str, now: int, signature_id: int | None = None
-) -> int | None:
-    """Add a signature in the audit; return its id, or None if the application has another one there.
+) -> tuple[int, bool] | None:
+    """Add a signature in the audit, unless the application has another one there.
+
+    Returns its id, and whether the application has an endpoint that hears of events; or None.
 
     `signature_id` is given only for demonstration data; else the engine picks one never used before.
     """
@@ -101,13 +120,15 @@ async def insert(
         f"""INSERT INTO signature ({"id, " if pinned else ""}app_id, content, status, version,
           created_at, submitted_at)
         VALUES ({"$4, " if pinned else ""}$1, $2, 0, 1, $3, $3)
-        ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING RETURNING id""",
+        ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING
+        RETURNING id, EXISTS (SELECT 1 FROM callback
+          WHERE callback.app_id = signature.app_id AND callback.deleted_at IS NULL)""",
         app_id,
         content,
         now,
         *([signature_id] if pinned else []),
     )
-    return int(row[0]) if row else None
+    return (int(row[0]), bool(row[1])) if row else None
 
 
 async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now: int) -> None:
@@ -149,7 +170,7 @@ async def insert_version(
     tx: Tx, app_id: int, signature_id: int, n: int, submission: Submission, *, actor: str, now: int
 ) -> None:
     """Record what was submitted, the n-th time, with its pictures."""
-    await tx.run(
+    await tx.later(
         """INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)""",
         signature_id,
@@ -161,7 +182,7 @@ async def insert_version(
         now,
     )
     for image in submission.images:
-        await tx.run(
+        await tx.later(
             """INSERT INTO image
               (signature_id, version, slot, app_id, sha256, type, size_bytes, width, height)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ import apsw
 
 from smsign.errors import Conflict, StorageError
 from smsign.storage.db import Change, Row, Tx, fill
+from smsign.storage.deferred import Deferred
 
 T = TypeVar("T")
 _Job = tuple[Change[Any], asyncio.Future[Any]]
@@ -80,24 +81,34 @@ class _Reader:
             raise _translate(error) from error
 
 
-class _Snapshot(_Reader):
-    """Point reads in one read transaction: half the locking of one for each."""
+class _Tx:
+    """The open transaction. Rows of `later` are inserted before any statement that touches their table."""
 
-    async def __aenter__(self) -> _Snapshot:
-        try:
-            self._execute("BEGIN")
-        except apsw.Error as error:
-            raise _translate(error) from error
-        return self
+    def __init__(self, connection: apsw.Connection, other: apsw.Connection) -> None:
+        self._execute = connection.execute
+        self.deferred = Deferred(connection, other)
+        self.defers = True
 
-    async def __aexit__(self, *_: object) -> None:
-        self._execute("ROLLBACK")  # nothing was changed, and this cannot fail
+    async def one(self, sql: str, *args: Any) -> Row | None:
+        return next(self._run(_text(sql), args), None)
 
+    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
+        return list(self._run(_text(sql), args))
 
-class _Tx(_Reader):
     async def run(self, sql: str, *args: Any) -> None:
+        self._run(_text(sql), args)
+
+    async def later(self, sql: str, *args: Any) -> None:
+        if self.defers:
+            self.deferred.add(_text(sql), args)
+        else:
+            self._run(_text(sql), args)
+
+    def _run(self, text: str, args: tuple[Any, ...]) -> Iterator[Row]:
         try:
-            self._execute(_text(sql), args)
+            if self.deferred.concern(text):
+                self.deferred.run()
+            return self._execute(text, args)
         except apsw.Error as error:
             raise _translate(error) from error
 
@@ -144,9 +155,8 @@ class SqliteDatabase:
             self._reader = self._connect(cache_kib=POINT_READ_CACHE_KIB)
         except (apsw.Error, OSError) as error:
             raise StorageError(f"SQLite: {path}: {error}") from error
-        self._tx = _Tx(self._writer)
+        self._tx = _Tx(self._writer, self._reader)
         self.read = _Reader(self._reader)
-        self._snapshot = _Snapshot(self._reader)
         self.scan = _ThreadReader(self._connect)
 
     def _connect(self, *, write: bool = False, cache_kib: int = 16_000) -> apsw.Connection:
@@ -155,18 +165,13 @@ class SqliteDatabase:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
-            "foreign_keys = ON",
             f"cache_size = -{cache_kib}",
             "temp_store = MEMORY",
-            *(() if write else ("query_only = ON",)),
+            "foreign_keys = ON" if write else "query_only = ON",
         ):
             for _ in connection.execute(f"PRAGMA {pragma}"):
                 pass
         return connection
-
-    def snapshot(self) -> _Snapshot:
-        """Return the reader of one moment; its reads never wait, so no two moments overlap."""
-        return self._snapshot
 
     async def write(self, change: Change[T]) -> T:
         """Queue `change` for the next group commit; return its answer once that is on disk."""
@@ -199,14 +204,14 @@ class SqliteDatabase:
                     outcomes.append(await self._run(*batch[-1]))
                     if not self._jobs:
                         await asyncio.sleep(0)  # let those join who are ready to
+                await self._hop(self._finish)
             except _HalfWrittenError:
-                self._writer.execute("ROLLBACK")
+                self._roll_back()
                 await self._begin()
                 outcomes = [await self._run_carefully(*job) for job in batch]
-            await self._hop(self._commit)
+                await self._hop(self._finish)
         except Exception as error:  # the batch is lost, and each of its callers must hear of it
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+            self._roll_back()
             outcomes = [(None, _translate(error))] * len(batch)
         for (_, answer), (value, failed) in zip(batch, outcomes, strict=True):
             _settle(answer, value, failed)
@@ -218,11 +223,11 @@ class SqliteDatabase:
         """
         if answer.done():  # its caller has gone away before its turn
             return None, None
-        before = self._writer.total_changes()
+        before = self._writer.total_changes(), len(self._tx.deferred)
         try:
             return await change(self._tx), None
         except Exception as error:
-            if self._writer.total_changes() != before:
+            if (self._writer.total_changes(), len(self._tx.deferred)) != before:
                 raise _HalfWrittenError from error
             return None, error
 
@@ -231,12 +236,14 @@ class SqliteDatabase:
         if answer.done():
             return None, None
         self._writer.execute("SAVEPOINT change")
+        self._tx.defers = False
         try:
             return await change(self._tx), None
         except Exception as error:
             self._writer.execute("ROLLBACK TO change")
             return None, error
         finally:
+            self._tx.defers = True
             self._writer.execute("RELEASE change")
 
     async def _begin(self) -> None:
@@ -250,8 +257,17 @@ class SqliteDatabase:
     def _begin_waiting(self) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
 
-    def _commit(self) -> None:
+    def _finish(self) -> None:
+        try:
+            self._tx.deferred.run()
+        except apsw.Error as error:
+            raise _HalfWrittenError from error
         self._writer.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        self._tx.deferred.drop()
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
 
     async def _hop(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -17,6 +17,7 @@ import msgspec
 
 from smsign.log import RequestLine
 from smsign.web import metrics
+from smsign.web.patience import Patience
 from smsign.web.service import Service, client_address
 from smsign.web.wire import Receive, Request, Response, Scope, Send, language
 
@@ -51,6 +52,7 @@ class App:
         self._started = started
         self._service: Service | None = None
         self._running = 0
+        self._patience = Patience()
         self._prefix = f"{os.getpid():x}-{secrets.token_hex(4)}-"
         self._counter = 0
 
@@ -61,7 +63,7 @@ class App:
         elif scope["type"] == "http":
             self._running += 1
             try:
-                await self._serve(Request(scope, receive), send)
+                await self._serve(Request(scope, receive, self._patience), send)
             finally:
                 self._running -= 1
 
@@ -87,7 +89,9 @@ class App:
         service = self._service
         assert service is not None, "no request comes before startup is complete"
         self._identify(request, service)
-        area = next(area for area in self._areas if request.path.startswith(area.prefix))
+        for area in self._areas:  # the last one takes every path
+            if request.path.startswith(area.prefix):
+                break
         try:
             response = await area.answer(service, request)
         except Exception as error:  # whatever it is, it is answered, and told to the operator

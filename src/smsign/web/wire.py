@@ -15,6 +15,7 @@ import msgspec
 
 from smsign.domain.signatures import ID_MAX
 from smsign.errors import Code, Problem, Refusal, Text
+from smsign.web.patience import Patience
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -56,7 +57,7 @@ class Request:
     """True once the whole body was received."""
     _received = 0
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, patience: Patience) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -64,6 +65,7 @@ class Request:
             self.headers = _join(scope["headers"])
         self.address: str = scope["client"][0] if scope.get("client") else ""
         self.receive = receive
+        self._patience = patience
         self._scope = scope
 
     @property
@@ -94,8 +96,7 @@ class Request:
         while not self.done:
             left_s = started + timeout_s + self._received / BODY_RATE - time.monotonic()
             try:
-                async with asyncio.timeout(max(0.0, min(left_s, timeout_s))):
-                    message = await self.receive()
+                message = await self._patience.wait(self.receive(), min(left_s, timeout_s))
             except TimeoutError:
                 raise _bad_body(
                     Text("arrives too slowly", "上传过慢"),
