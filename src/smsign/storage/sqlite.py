@@ -162,6 +162,8 @@ class SqliteDatabase:
     def _connect(self, *, write: bool = False, cache_kib: int = 16_000) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), statementcachesize=128)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # Plans depend on no bound value: else some statements are prepared anew each time they are run.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from smsign.log import RequestLine
 from smsign.web import metrics
 from smsign.web.patience import Patience
 from smsign.web.service import Service, client_address
@@ -103,17 +102,15 @@ class App:
         seconds = time.perf_counter() - started
         metrics.observe(request.route, request.method, response.status, response.code, seconds)
         service.log.request(
-            RequestLine(
-                request.id,
-                request.method,
-                (request.path_logged or request.path)[:PATH_LOGGED],
-                response.status,
-                response.code,
-                round(seconds * 1000, 3),
-                len(body),
-                request.address,
-                request.app_id,
-            )
+            request.id,
+            request.method,
+            (request.path_logged or request.path)[:PATH_LOGGED],
+            response.status,
+            response.code,
+            round(seconds * 1000, 3),
+            len(body),
+            request.address,
+            request.app_id,
         )
         headers = [*response.headers, (b"x-request-id", request.id.encode())]
         if response.stream is not None:

@@ -1,0 +1,48 @@
+"""What reaches the log: every line, in order, whole, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from smsign.log import Log
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_lines_of_all_kinds_leave_in_order(tmp_path: Path, form: str) -> None:
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    log = Log(form, descriptor)
+    log.info("first", n=1, path=Path("/x"))
+    log.request("id-1", "GET", "/v1/sign/1", 200, 50000, 0.25, 60, "127.0.0.1", 7)
+    log.warning("third", reason="半\ud800个")
+    try:
+        raise ValueError("说\ud800")
+    except ValueError as error:
+        log.error("fourth", error, request_id="id-2")
+    log.flush()
+    os.close(descriptor)
+    text = (tmp_path / "log").read_bytes().decode("utf-8")
+    places = [text.index(word) for word in ("first", "id-1", "third", "fourth", "ValueError")]
+    assert places == sorted(places)
+    if form == "json":
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [line["level"] for line in lines] == ["info", "info", "warning", "error"]
+        assert list(lines[1])[:3] == ["at", "level", "event"]
+        assert lines[1] | {"at": ""} == {
+            "at": "",
+            "level": "info",
+            "event": "request",
+            "request_id": "id-1",
+            "method": "GET",
+            "path": "/v1/sign/1",
+            "status": 200,
+            "code": 50000,
+            "ms": 0.25,
+            "bytes": 60,
+            "address": "127.0.0.1",
+            "app_id": 7,
+        }
+        assert all(line["at"].endswith("Z") for line in lines)
