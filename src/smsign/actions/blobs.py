@@ -1,13 +1,24 @@
-"""Sweep the store: remove pictures that no submission names."""
+"""Sweep the store, and carry pictures from one store to another."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from smsign.errors import NotFound
 from smsign.storage import signatures as rows
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database
 
 AGE_S = 24 * 3600
 """How old a picture must be before it is swept: longer than any upload takes to be committed."""
+
+AT_ONCE = 8
+"""Pictures carried at the same time; each is in memory whole."""
 
 
 async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
@@ -18,3 +29,65 @@ async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
         if not await rows.is_image_named(db.scan, sha256):
             gone += await blobs.delete(sha256, before_s=before_s)
     return gone
+
+
+class Carried(msgspec.Struct):
+    """What became of the pictures that rows name. `lost` are those that the source has not, or not whole."""
+
+    pictures: int = 0
+    new: int = 0
+    new_bytes: int = 0
+    lost: list[str] = []
+
+
+async def list_kept(blobs: Blobs) -> set[bytes]:
+    """Return the SHA-256 of all pictures in a store."""
+    return {bytes.fromhex(name) async for name, _ in blobs.names()}
+
+
+async def carry(
+    named: AsyncIterator[list[str]],
+    source: Blobs,
+    keep: Callable[[str, bytes], Awaitable[None]],
+    there: set[bytes],
+    progress: Callable[[int], None],
+) -> Carried:
+    """Give `keep` each picture that is named and not `there` yet, once its bytes are proven to be its own.
+
+    `progress` is called with how many have been dealt with.
+    """
+    carried, turns = Carried(), asyncio.Semaphore(AT_ONCE)
+
+    async def one(sha256: str) -> None:
+        async with turns:
+            try:
+                data = await source.get(sha256)
+            except NotFound:
+                data = b""
+            if hashlib.sha256(data).hexdigest() != sha256:
+                carried.lost.append(sha256)
+                return
+            await keep(sha256, data)
+            carried.new += 1
+            carried.new_bytes += len(data)
+            progress(carried.pictures + carried.new)
+
+    async for page in named:
+        missing = [sha256 for sha256 in page if bytes.fromhex(sha256) not in there]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for sha256 in missing:
+                    tasks.create_task(one(sha256))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        carried.pictures += len(page)
+        progress(carried.pictures)
+    carried.lost.sort()
+    return carried
+
+
+async def put(blobs: Blobs, sha256: str, data: bytes) -> None:
+    """Keep a picture's bytes, durably."""
+    file = blobs.spool / secrets.token_hex(16)
+    await asyncio.to_thread(file.write_bytes, data)
+    await blobs.put(sha256, file)

@@ -31,6 +31,9 @@ class Blobs(Protocol):
         Raises: NotFound, StorageError.
         """
 
+    def names(self) -> AsyncIterator[tuple[str, float]]:
+        """Yield each blob's name and when it was last put (Unix seconds); change nothing."""
+
     def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of the blobs last put before `time_s` (Unix seconds)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -64,6 +65,14 @@ class FolderBlobs:
             raise NotFound(f"no picture is kept under {sha256}", f"没有图片 {sha256}") from None
         except OSError as error:
             raise StorageError(f"blobs: cannot read a picture: {error.strerror}") from error
+
+    async def names(self) -> AsyncIterator[tuple[str, float]]:
+        """Yield each blob's name and time."""
+        for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
+            for file in await asyncio.to_thread(list, folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # swept meanwhile
+                    if _NAME.fullmatch(file.name):
+                        yield file.name, file.stat().st_mtime
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of old blobs; finish what a killed sweep left half done."""

@@ -7,6 +7,9 @@ from importlib import resources
 from smsign.errors import SetupError
 from smsign.storage.db import Database, Reader, Tx
 
+SCHEMA = "schema"
+"""What `meta` bears the number of the last step under."""
+
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) {strict}"
 
 
@@ -37,7 +40,7 @@ async def migrate(db: Database) -> int:
                 return False
             for statement in _statements(text):
                 await tx.run(statement)
-            await put_meta(tx, "schema", str(number))
+            await put_meta(tx, SCHEMA, str(number))
             return True
 
         taken += await db.write(step)
@@ -48,7 +51,7 @@ async def migrate(db: Database) -> int:
 
 async def schema_number(db: Reader) -> int:
     """Return the number of the last step taken, 0 before the first."""
-    return int(await get_meta(db, "schema") or 0)
+    return int(await get_meta(db, SCHEMA) or 0)
 
 
 async def get_meta(db: Reader, name: str) -> str | None:
@@ -65,6 +68,11 @@ async def put_meta(tx: Tx, name: str, value: str) -> None:
         name,
         value,
     )
+
+
+async def drop_meta(tx: Tx, name: str) -> None:
+    """Forget what the database says of itself under `name`."""
+    await tx.run("DELETE FROM meta WHERE name = $1", name)
 
 
 def _statements(text: str) -> list[str]:

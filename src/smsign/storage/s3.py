@@ -49,12 +49,18 @@ class S3Blobs:
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of old objects."""
+        async for name, put_s in self.names():
+            if put_s < time_s:
+                yield name
+
+    async def names(self) -> AsyncIterator[tuple[str, float]]:
+        """Yield each object's name and time."""
         try:
             async for page in obstore.list(self._store):
                 for meta in page:
                     name = str(meta["path"]).rpartition("/")[2]
-                    if len(name) == 64 and meta["last_modified"].timestamp() < time_s:
-                        yield name
+                    if len(name) == 64:
+                        yield name, meta["last_modified"].timestamp()
         except (BaseError, OSError) as error:
             raise StorageError(f"blobs: cannot list: {error}") from error
 

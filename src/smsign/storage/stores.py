@@ -7,6 +7,7 @@ import msgspec
 from smsign.config import Settings
 from smsign.errors import SetupError
 from smsign.storage.blobs import Blobs, open_blobs
+from smsign.storage.bulk import UNFINISHED
 from smsign.storage.db import Database, Tx, open_database
 from smsign.storage.migrate import get_meta, migrate, put_meta
 from smsign.storage.vault import Vault, open_vault
@@ -40,11 +41,19 @@ async def open_stores(settings: Settings) -> Stores:
     db = await open_database(settings.database_url, pool_size=settings.database_pool)
     try:
         await migrate(db)
+        await _check_finished(db)
         await _check_key(db, vault)
     except BaseException:
         await db.close()
         raise
     return Stores(db, blobs, vault)
+
+
+async def _check_finished(db: Database) -> None:
+    if await get_meta(db.read, UNFINISHED) is not None:
+        raise SetupError(
+            "database: a copy into it is not finished; give the same command again, which goes on with it"
+        )
 
 
 async def _check_key(db: Database, vault: Vault) -> None:
