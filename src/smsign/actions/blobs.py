@@ -47,21 +47,22 @@ async def list_kept(blobs: Blobs) -> set[bytes]:
 
 async def carry(
     named: AsyncIterator[list[str]],
-    source: Blobs,
+    get: Callable[[str], Awaitable[bytes]],
     keep: Callable[[str, bytes], Awaitable[None]],
     there: set[bytes],
     progress: Callable[[int], None],
 ) -> Carried:
     """Give `keep` each picture that is named and not `there` yet, once its bytes are proven to be its own.
 
-    `progress` is called with how many have been dealt with.
+    A picture that a row names is never swept, so none can go between the rows and this. `progress` is called
+    with how many have been dealt with.
     """
     carried, turns = Carried(), asyncio.Semaphore(AT_ONCE)
 
     async def one(sha256: str) -> None:
         async with turns:
             try:
-                data = await source.get(sha256)
+                data = await get(sha256)
             except NotFound:
                 data = b""
             if hashlib.sha256(data).hexdigest() != sha256:

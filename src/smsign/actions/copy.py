@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from itertools import count
 
@@ -36,10 +36,18 @@ class Copied(msgspec.Struct, frozen=True):
     resumed: bool
 
 
-async def copy(source: Bulk, url: str, progress: Progress, *, restart: bool = False) -> Copied:
+async def copy(
+    source: Bulk,
+    url: str,
+    progress: Progress,
+    *,
+    restart: bool = False,
+    first: Callable[[], Awaitable[object]] | None = None,
+) -> Copied:
     """Make the database `url` equal to `source`; go on with a copy that was interrupted.
 
-    `restart` throws away what an interrupted one left.
+    `restart` throws away what an interrupted one left. `first` is called once the target is known to be fit,
+    before any row is written: to carry the pictures.
 
     Raises: SetupError when the target holds something else, when the schemas differ, or when the source was
     changed since the interruption; StorageError.
@@ -56,6 +64,8 @@ async def copy(source: Bulk, url: str, progress: Progress, *, restart: bool = Fa
                 await _compare_what_is_there(source, target, tables, progress)
             else:
                 await db.write(lambda tx: put_meta(tx, UNFINISHED, "not finished"))
+            if first is not None:
+                await first()
             counts = await _fill(source, target, tables, progress)
             await _compare(source, target, tables, progress, doing="comparing")
             await target.raise_sequences(await source.sequences())
@@ -80,11 +90,8 @@ async def _examine(source: Bulk) -> tuple[list[Table], dict[str, str]]:
         raise SetupError("source: this is not a database of smsign")
     if UNFINISHED in about:
         raise SetupError("source: it is itself an unfinished copy; finish that one first")
-    if int(about[SCHEMA]) != max(steps()):
-        raise SetupError(
-            f"source: its schema is number {about[SCHEMA]}, this smsign's is {max(steps())};"
-            " bring it up to date with: smsign migrate"
-        )
+    if int(about[SCHEMA]) > max(steps()):
+        raise SetupError(f"source: its schema is number {about[SCHEMA]}, of a newer smsign; upgrade smsign")
     return [table for table in await source.tables() if table.name != META], about
 
 
@@ -100,7 +107,7 @@ async def _prepare(target: Bulk, url: str, tables: Sequence[Table], about: Mappi
     if not there:
         db = await open_database(url, pool_size=1)
         try:
-            await migrate(db)
+            await migrate(db, up_to=int(about[SCHEMA]))
         finally:
             await db.close()
         there, own = await target.tables(), await target.meta()

@@ -10,6 +10,7 @@ from smsign import __version__
 from smsign.cli.account import account
 from smsign.cli.app import app
 from smsign.cli.audit import audit
+from smsign.cli.backup import backup, restore
 from smsign.cli.copy import copy
 from smsign.cli.events import events
 from smsign.cli.serve import migrate, serve, sweep
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, migrate, sweep, app, account, audit, events, copy):
+for command in (serve, migrate, sweep, app, account, audit, events, copy, backup, restore):
     cli.add_command(command)
 
 

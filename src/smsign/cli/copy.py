@@ -48,9 +48,15 @@ async def _copy(
 ) -> None:
     rows = await open_source(source)
     try:
+        carried: Carried | None = None
         with progress_bar() as progress:
-            carried = await _carry(rows, blobs_from, blobs_to, progress) if blobs_to else None
-            copied = await actions.copy(rows, target, progress, restart=restart)
+
+            async def carry() -> None:
+                nonlocal carried
+                if blobs_to:
+                    carried = await _carry(rows, blobs_from, blobs_to, progress)
+
+            copied = await actions.copy(rows, target, progress, restart=restart, first=carry)
         seen = await actions.newest_event(rows)
     finally:
         await rows.close()
@@ -96,7 +102,7 @@ async def _carry(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any) -> C
         target = open_blobs(blobs_to, data=Path(spool))
         return await blob_actions.carry(
             rows.pictures(),
-            source,
+            source.get,
             lambda sha256, data: blob_actions.put(target, sha256, data),
             await blob_actions.list_kept(target),
             lambda done: progress("carrying pictures", done, total),

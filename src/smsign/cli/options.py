@@ -40,11 +40,22 @@ def settings_options(*, stored_only: bool) -> Callable[[Command], Command]:
 def stored(command: Command) -> Command:
     """Make a command of `stores -> …`: add --json and the flags that say where things are kept."""
 
+    async def run(settings: Settings, **given: Any) -> None:
+        await _with_stores(settings, lambda stores: command(stores, **given))
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    return settled(run)
+
+
+def settled(command: Command) -> Command:
+    """Make a command of `settings -> …`, which opens for itself what it needs; the flags are the same."""
+
     @settings_options(stored_only=True)
     @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
     def run(**given: Any) -> None:
         settings = take_settings(given)
-        asyncio.run(_with_stores(settings, lambda stores: command(stores, **given)))
+        asyncio.run(command(settings, **given))
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__click_params__ = [*getattr(command, "__click_params__", []), *run.__click_params__]  # type: ignore[attr-defined]

@@ -55,7 +55,7 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     shown = Console(stderr=True)
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
         task = progress.add_task("")
-        yield lambda what, done, of: progress.update(task, description=what, completed=done, total=of)
+        yield lambda what, done, of: progress.update(task, description=what, completed=done, total=of or None)
 
 
 def console() -> Console:

@@ -26,7 +26,8 @@ class SqliteBulk:
     def __init__(self, path: Path, *, snapshot: bool) -> None:
         with _translated():
             if snapshot:
-                self._connection = _open_read_only(path)
+                self._connection = _open(path)
+                self._all("PRAGMA query_only = ON")
                 # A read transaction looks at the database as it is at its first statement.
                 self._all("BEGIN")
                 self._all("SELECT count(*) FROM sqlite_schema")
@@ -137,7 +138,7 @@ def vacuum_into(path: Path, file: Path) -> None:
     Raises: StorageError.
     """
     with _translated():
-        connection = _open_read_only(path)
+        connection = _open(path)
         try:
             for _ in connection.execute("VACUUM INTO ?", (str(file),)):
                 pass
@@ -162,15 +163,13 @@ def seal(file: Path) -> None:
         raise StorageError(f"SQLite: {file}: {verdict}")
 
 
-def _open_read_only(path: Path) -> apsw.Connection:
+def _open(path: Path) -> apsw.Connection:
     # A reader of a database in WAL mode writes to the file beside it; where it may not, it is a plain reader.
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     except apsw.CantOpenError:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    for _ in connection.execute("PRAGMA query_only = ON"):
-        pass
     return connection
 
 

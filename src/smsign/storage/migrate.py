@@ -20,8 +20,8 @@ def steps() -> dict[int, str]:
     return dict(sorted(texts.items()))
 
 
-async def migrate(db: Database) -> int:
-    """Bring the schema up to date; return the number of steps that took.
+async def migrate(db: Database, *, up_to: int | None = None) -> int:
+    """Bring the schema up to date, or up to the number given; return the number of steps that took.
 
     Raises: SetupError when the database was made by a newer smsign.
     """
@@ -33,6 +33,8 @@ async def migrate(db: Database) -> int:
     await db.write(prepare)
     taken = 0
     for number, text in steps().items():
+        if up_to is not None and number > up_to:
+            break
 
         async def step(tx: Tx, number: int = number, text: str = text) -> bool:
             await db.lock_schema(tx)

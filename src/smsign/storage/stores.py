@@ -12,7 +12,8 @@ from smsign.storage.db import Database, Tx, open_database
 from smsign.storage.migrate import get_meta, migrate, put_meta
 from smsign.storage.vault import Vault, open_vault
 
-_KEY = "key_fingerprint"
+KEY_FINGERPRINT = "key_fingerprint"
+"""What `meta` bears the fingerprint of its key under."""
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -57,17 +58,17 @@ async def _check_finished(db: Database) -> None:
 
 
 async def _check_key(db: Database, vault: Vault) -> None:
-    known = await get_meta(db.read, _KEY)
+    known = await get_meta(db.read, KEY_FINGERPRINT)
     if known is None:
 
         async def change(tx: Tx) -> None:
-            if await get_meta(tx, _KEY) is None:
-                await put_meta(tx, _KEY, vault.fingerprint)
+            if await get_meta(tx, KEY_FINGERPRINT) is None:
+                await put_meta(tx, KEY_FINGERPRINT, vault.fingerprint)
 
         await db.write(change)
-        known = await get_meta(db.read, _KEY)
+        known = await get_meta(db.read, KEY_FINGERPRINT)
     if known != vault.fingerprint:
         raise SetupError(
             "secret key: this database was made with another one; put that key in place"
-            " (DATA/secret.key or SMSIGN_SECRET_KEY)"
+            " (DATA/secret.key or SMSIGN_SECRETKEY_FINGERPRINT)"
         )

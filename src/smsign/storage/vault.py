@@ -70,10 +70,30 @@ def open_vault(setting: str, file: Path) -> Vault:
     if setting:
         return Vault(_parse(setting, "secret key: the setting"))
     if not file.exists():
-        _create(file)
+        _create(file, secrets.token_hex(KEY_BYTES))
     if file.stat().st_mode & 0o077:
         raise SetupError(f"secret key: {file} can be read by other users; run: chmod 600 {file}")
     return Vault(_parse(file.read_text().strip(), f"secret key: {file}"))
+
+
+def read_key(setting: str, file: Path) -> str | None:
+    """Return the key in `setting`, or else in `file`, as 64 hex digits; None if there is no such file.
+
+    Raises: SetupError when it is malformed.
+    """
+    if setting:
+        return _parse(setting, "secret key: the setting").hex()
+    return _parse(file.read_text().strip(), f"secret key: {file}").hex() if file.exists() else None
+
+
+def fingerprint(key: str) -> str:
+    """Return what a database knows a key by."""
+    return Vault(bytes.fromhex(key)).fingerprint
+
+
+def write_key(file: Path, key: str) -> None:
+    """Make the file of a key that was kept elsewhere; one that is there stays as it is."""
+    _create(file, key)
 
 
 def _parse(text: str, where: str) -> bytes:
@@ -86,13 +106,13 @@ def _parse(text: str, where: str) -> bytes:
     return key
 
 
-def _create(file: Path) -> None:
+def _create(file: Path, key: str) -> None:
     # Two processes may start at once: the link is atomic, so the first one's key is everyone's.
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{os.getpid()}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+        os.write(descriptor, key.encode() + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
