@@ -6,6 +6,7 @@ Later sources win: the default, `smsign.toml` (or SMSIGN_CONFIG), `SMSIGN_NAME_F
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -199,6 +200,29 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
     if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
         raise SetupError("oidc_issuer and oidc_client_id: set both, or neither")
     return settings
+
+
+def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what stands in the environment and has no effect, or one that surprises: (what, how to mend)."""
+    known = {setting.env for setting in SETTINGS.values()} | {"SMSIGN_CONFIG"}
+    known |= {f"{setting.env}_FILE" for setting in SETTINGS.values() if setting.secret}
+    found = []
+    for name in sorted(name for name in env if name.startswith("SMSIGN_")):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            found.append((f"{name} is not a setting", f"did you mean {close[0]}?" if close else "remove it"))
+        elif f"{name}_FILE" in env:
+            found.append((f"{name} counts, and {name}_FILE is not read", "remove one of them"))
+    if env.get("SMSIGN_SOCKET") and ("SMSIGN_HOST" in env or "SMSIGN_PORT" in env):
+        found.append(("SMSIGN_SOCKET counts, and host and port do not", "remove one or the other"))
+    for name in ("SMSIGN_TLS_CERT", "SMSIGN_TLS_KEY"):
+        if (path := env.get(name)) and not os.access(path, os.R_OK):
+            found.append((f"{name}: {path} cannot be read", "let the server's user read it"))
+    if env.get("SMSIGN_OIDC_ISSUER") and not any(
+        env.get(name) for name in ("SMSIGN_OIDC_CLIENT_SECRET", "SMSIGN_OIDC_CLIENT_SECRET_FILE")
+    ):
+        found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
+    return found
 
 
 def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from smsign.actions.blobs import list_kept
 from smsign.errors import SetupError
 from smsign.storage.blobs import open_blobs
 from smsign.storage.bulk import META, open_source, open_target
-from smsign.storage.migrate import put_meta
+from smsign.storage.migrate import put_meta, steps
 from smsign.storage.stores import open_stores
 from smsign.storage.vault import open_vault
 from tests.bulk import all_rows, fill
@@ -154,8 +153,7 @@ async def test_no_id_is_given_out_twice_after_a_copy(make_database_url: Make, tm
 
 
 async def test_the_tables_of_a_copy_are_those_of_the_schema(make_database_url: Make, tmp_path: Path) -> None:
-    files = resources.files("smsign.storage").joinpath("schema").iterdir()
-    texts = "".join(file.read_text("utf-8") for file in files if file.name.endswith(".sql"))
+    texts = "".join(steps().values())
     written = set(re.findall(r"^CREATE TABLE (\w+)", texts, re.MULTILINE))
     written -= set(re.findall(r"^DROP TABLE (\w+)", texts, re.MULTILINE)) - {
         name for name in written if texts.rfind(f"CREATE TABLE {name} ") > texts.rfind(f"DROP TABLE {name}")

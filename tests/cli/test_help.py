@@ -11,7 +11,7 @@ def test_every_command_explains_itself_and_answers_in_json() -> None:
         (f"{group} {name}", command)
         for group in ("app", "audit", "events")
         for name, command in cli.commands[group].commands.items()  # type: ignore[attr-defined]
-    ] + [(name, cli.commands[name]) for name in ("migrate", "sweep", "copy", "backup", "restore")]
+    ] + [(name, cli.commands[name]) for name in ("migrate", "sweep", "copy", "backup", "restore", "doctor")]
     for name, command in leaves:
         assert command.help, name
         assert any("--json" in option.opts for option in command.params), name

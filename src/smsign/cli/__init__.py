@@ -12,6 +12,7 @@ from smsign.cli.app import app
 from smsign.cli.audit import audit
 from smsign.cli.backup import backup, restore
 from smsign.cli.copy import copy
+from smsign.cli.doctor import doctor
 from smsign.cli.events import events
 from smsign.cli.serve import migrate, serve, sweep
 from smsign.errors import SmsignError
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, migrate, sweep, app, account, audit, events, copy, backup, restore):
+for command in (serve, migrate, sweep, app, account, audit, events, copy, backup, restore, doctor):
     cli.add_command(command)
 
 

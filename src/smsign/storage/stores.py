@@ -34,7 +34,7 @@ async def open_stores(settings: Settings) -> Stores:
     Raises: SetupError, StorageError.
     """
     try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(f"data: {settings.folder}: {error.strerror}") from error
     vault = open_vault(settings.secret_key, settings.key_file)

@@ -1,0 +1,259 @@
+"""Each thing that an operator can get wrong is found by the doctor, with a way to mend it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from smsign import config
+from smsign.actions import doctor
+from smsign.actions.doctor import Finding, Patient, examine
+from smsign.config import Settings
+from smsign.storage.migrate import put_meta
+from smsign.storage.stores import Stores, open_stores
+from tests.pictures import noise
+from tests.running import Server
+
+OLD_S = 48 * 3600
+
+
+async def _examine(settings: Settings, **changed: Any) -> dict[str, Finding]:
+    given: dict[str, Any] = {
+        "folder": settings.folder,
+        "database_url": settings.database_url,
+        "blobs_url": settings.blobs_url,
+        "key": settings.secret_key,
+        "key_file": settings.key_file,
+        "now": time.time_ns() // 1000,
+    }
+    found = [finding async for finding in examine(Patient(**given | changed), lambda *_: None)]
+    for finding in found:
+        assert (finding.state == doctor.OK) == (finding.mend == ""), finding
+    return {finding.check: finding for finding in found if finding.state != doctor.OK} or {
+        finding.check: finding for finding in found
+    }
+
+
+@pytest.fixture
+async def filled(stores: Stores, settings: Settings) -> Settings:
+    """A database with a signature that passed and one that was refused, in good health."""
+    from smsign.actions import apps, audits, signatures
+    from smsign.storage.evidence import Incoming
+
+    settings.folder.chmod(0o700)
+    for number, passed in enumerate((True, False)):
+        now = time.time_ns() // 1000
+        app = await apps.create(
+            stores.db,
+            stores.vault,
+            name=f"app{number}",
+            keys=apps.make_keys(),
+            use_by_hand=False,
+            actor="test:builder",
+            now=now,
+        )
+        picture = Incoming("image0", stores.blobs.spool, at_most=10**6)
+        await picture.feed(noise())
+        sign_id = await signatures.submit(
+            stores.db,
+            stores.blobs,
+            settings.rules,
+            app=app,
+            signature_id=None,
+            fields={"sign": "极光推送"},
+            pictures=[picture],
+            actor="test:app",
+            now=now,
+        )
+        await audits.decide(
+            stores.db,
+            signature_id=sign_id,
+            passed=passed,
+            reasons=() if passed else ("format",),
+            actor="test:auditor",
+            now=now,
+        )
+    return settings
+
+
+async def test_a_healthy_house_has_no_findings(filled: Settings) -> None:
+    found = await _examine(filled)
+    assert {finding.state for finding in found.values()} == {doctor.OK}
+    assert {"data folder", "disk", "schema", "secret key", "clock", "integrity"} < found.keys()
+    assert {"ids", "rows", "ledger", "outbox", "pictures"} < found.keys()
+
+
+@pytest.mark.parametrize(
+    ("harm", "check", "told"),
+    [
+        ("UPDATE signature SET status = 2 WHERE status = 1", "rows", "status is not what was decided: "),
+        ("UPDATE signature SET version = 2 WHERE status = 2", "rows", "latest version is missing"),
+        ("DELETE FROM decision_reason", "rows", "bears no reason"),
+        ("UPDATE version SET app_id = 99", "rows", "of another application"),
+        ("UPDATE app SET in_use_id = 999 WHERE in_use_id IS NOT NULL", "rows", "that has not passed"),
+        ("UPDATE event SET data = '{}' WHERE seq = 2", "ledger", "was changed after it was written"),
+        ("UPDATE meta SET value = '0123' WHERE name = 'key_fingerprint'", "secret key", "with another one"),
+        ("UPDATE meta SET value = '999' WHERE name = 'schema'", "schema", "newer smsign"),
+        ("UPDATE meta SET value = '1' WHERE name = 'schema'", "schema", "number 1 of "),
+        ("INSERT INTO meta (name, value) VALUES ('copy', '')", "schema", "not finished"),
+    ],
+)
+async def test_harm_done_to_rows_is_found(
+    filled: Settings, stores: Stores, harm: str, check: str, told: str
+) -> None:
+    await stores.db.write(lambda tx: tx.run(harm))
+    found = await _examine(filled)
+    assert told in found[check].what
+
+
+async def test_ids_that_would_be_given_out_again_are_found(filled: Settings, stores: Stores) -> None:
+    sqlite = filled.database_url.startswith("sqlite:")
+    harm = (
+        "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'event'"
+        if sqlite
+        else "SELECT setval(pg_get_serial_sequence('event', 'id'), 1)"
+    )
+    await stores.db.write(lambda tx: tx.run(harm))
+    assert "event: the next id" in (await _examine(filled))["ids"].what
+
+
+async def test_wrong_clocks_and_full_disks_are_found(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_ago = time.time_ns() // 1000 - 3_600_000_000
+    assert "in the future" in (await _examine(filled, now=hour_ago))["clock"].what
+    if not filled.database_url.startswith("sqlite:"):
+        found = await _examine(filled, now=hour_ago + 7_200_000_000)
+        assert "2 hours" not in found["clock"].what
+        assert "apart" in found["clock"].what
+        assert found["clock"].state == doctor.WARNING
+    monkeypatch.setattr(doctor, "DISK_LOW_BYTES", 10**18)
+    assert (await _examine(filled))["disk"].state == doctor.WARNING
+    monkeypatch.setattr(doctor, "DISK_FULL_BYTES", 10**18)
+    assert (await _examine(filled))["disk"].state == doctor.WRONG
+
+
+async def test_pictures_that_are_missing_or_named_by_no_row_are_found(filled: Settings) -> None:
+    blobs = filled.folder / "blobs"
+    orphan = blobs / "00" / "00" / ("0" * 64)
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"x")
+    assert (await _examine(filled))["pictures"].state == doctor.OK, "it may be an upload under way"
+    os.utime(orphan, (time.time() - OLD_S,) * 2)
+    found = (await _examine(filled))["pictures"]
+    assert (found.state, "1 older than a day" in found.what) == (doctor.WARNING, True)
+    named = hashlib.sha256(noise()).hexdigest()
+    (blobs / named[:2] / named[2:4] / named).unlink()
+    found = (await _examine(filled))["pictures"]
+    assert (found.state, named in found.what) == (doctor.WRONG, True)
+    (blobs.parent / "file").write_text("")
+    found = (await _examine(filled, blobs_url=f"file:{blobs.parent / 'file'}"))["pictures"]
+    assert found.state == doctor.WRONG
+
+
+async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> None:
+    filled.key_file.chmod(0o644)
+    assert "chmod 600" in (await _examine(filled))["secret key"].mend
+    filled.key_file.chmod(0o600)
+    filled.folder.chmod(0o755)
+    assert (await _examine(filled))["data folder"].state == doctor.WARNING
+    filled.folder.chmod(0o777)
+    assert (await _examine(filled))["data folder"].state == doctor.WRONG
+    filled.folder.chmod(0o700)
+    if os.getuid() == 0:
+        os.chown(filled.key_file, 12345, 12345)
+        assert "another user" in (await _examine(filled))["data folder"].what
+        os.chown(filled.key_file, 0, 0)
+    key = filled.key_file.read_text().strip()
+    filled.key_file.write_text("ab" * 32)
+    assert "remove" in (await _examine(filled, key=key))["secret key"].mend
+    filled.key_file.unlink()
+    assert "does not exist" in (await _examine(filled))["secret key"].what
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+async def test_damaged_pages_are_found(filled: Settings, stores: Stores) -> None:
+    await stores.close()
+    file = filled.folder / "smsign.db"
+    data = bytearray(file.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    broken = 0
+    for page in range(2, len(data) // size):
+        if data[page * size] == 0x0D:  # a leaf of a table
+            data[page * size + 3 : page * size + 5] = b"\x7f\xff"
+            broken += 1
+            break
+    assert broken
+    file.write_bytes(data)
+    try:
+        found = await _examine(filled)
+        assert found["integrity"].state == doctor.WRONG
+    finally:
+        await open_stores(config.load({"data": str(filled.folder / "other")}, {}))
+
+
+def test_settings_that_have_no_effect_are_named(tmp_path: Path) -> None:
+    env = {
+        "SMSIGN_DATABSE": "x",
+        "SMSIGN_FROBNICATE": "1",
+        "SMSIGN_DATABASE": "a",
+        "SMSIGN_DATABASE_FILE": "b",
+        "SMSIGN_PORT_FILE": "c",
+        "SMSIGN_SOCKET": "s",
+        "SMSIGN_HOST": "h",
+        "SMSIGN_TLS_KEY": str(tmp_path / "none"),
+        "SMSIGN_OIDC_ISSUER": "https://people.example",
+        "SMSIGN_CONFIG": "c",
+        "PATH": "p",
+    }
+    told = dict(config.doubts(env))
+    assert told["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
+    assert len(told) == 7
+    assert config.doubts({setting.env: "" for setting in config.SETTINGS.values()}) == []
+
+
+@pytest.mark.slow
+def test_the_doctor_speaks_beside_a_running_server(start: Callable[..., Server]) -> None:
+    server = start()
+    app = server.make_app()
+    files: dict[str, Any] = {"sign": (None, "极光推送"), "image0": ("a.png", noise())}
+    assert httpx.post(f"{server.url}/v1/sign", auth=app.auth, files=files).status_code == 200
+    server.data.chmod(0o700)
+    told = server.json("doctor")
+    assert told["well"]
+    wrong = [finding for finding in told["findings"] if finding["state"] == "wrong"]
+    assert wrong == []
+    for file in (server.data / "blobs").rglob("*"):
+        if re.fullmatch("[0-9a-f]{64}", file.name):
+            file.unlink()
+    env = server.env | {"SMSIGN_LANGUGE": "zh"}
+    done = subprocess.run(
+        [sys.executable, "-m", "smsign.cli", "doctor"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "did you mean SMSIGN_LANGUAGE?" in done.stdout
+    assert "of those that rows name are missing" in done.stdout
+    nowhere = subprocess.run(
+        [sys.executable, "-m", "smsign.cli", "doctor", "--data", str(server.data / "none"), "--json"],
+        env={"PATH": server.env["PATH"], "PYTHONPATH": server.env["PYTHONPATH"]},
+        capture_output=True,
+        check=False,
+    )
+    assert nowhere.returncode == 1
+    assert json.loads(nowhere.stdout)["well"] is False
+
+
+async def test_a_note_of_another_kind_in_meta_is_no_harm(filled: Settings, stores: Stores) -> None:
+    await stores.db.write(lambda tx: put_meta(tx, "note", "x"))
+    assert {finding.state for finding in (await _examine(filled)).values()} == {doctor.OK}
