@@ -90,7 +90,12 @@ SETTINGS = {
         Setting("content_max", 8, "Most characters of a signature."),
         Setting("image_bytes", 2_000_000, "Most bytes of a picture."),
         Setting("image_pixels", 25_000_000, "Most pixels (width × height) of a picture."),
-        Setting("sweep_hours", 6, "Hours between sweeps of pictures that no submission names; 0: never."),
+        Setting("submissions_a_day", 0, "Most submissions of an application in a day (UTC); 0: no limit."),
+        Setting(
+            "sweep_hours",
+            6,
+            "Hours between sweeps of pictures that no submission names and of old keys; 0: never.",
+        ),
         Setting("log_format", "json", "json, or text for people."),
         Setting("language", "en", "en or zh: the language of answers when a request asks for none."),
     )
@@ -108,6 +113,7 @@ _BOUNDS = {
     "content_max": (1, 64),
     "image_bytes": (1_000, 100_000_000),
     "image_pixels": (1, 1_000_000_000),
+    "submissions_a_day": (0, 1_000_000_000),
     "sweep_hours": (0, 10_000),
 }
 _CHOICES = {"log_format": ("json", "text"), "language": ("en", "zh")}
@@ -139,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     content_max: int
     image_bytes: int
     image_pixels: int
+    submissions_a_day: int
     sweep_hours: int
     log_format: str
     language: str
@@ -171,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             content_max=self.content_max,
             image_bytes=self.image_bytes,
             image_pixels=self.image_pixels,
+            submissions_a_day=self.submissions_a_day,
         )
 
 

@@ -2,7 +2,7 @@
 
     SmsignError
     ├── Refusal             an answer of the contract: a code, its message, everything that is wrong
-    │   ├── AuthFailed, OutOfFreq, MethodNotSupported …   the ones that carry more than a code
+    │   ├── OutOfFreq, TooMany, MethodNotSupported   the ones that carry more than a code
     ├── Told                what a person reads, in both languages
     │   ├── NotFound        a row that was asked for by name is not there
     │   └── InvalidInput    a value typed at the command line or a form that no row may bear
@@ -129,6 +129,29 @@ class OutOfFreq(Refusal):
                         f"wait {retry_after_s} s, then send the right secret",
                         f"请等待 {retry_after_s} 秒，再使用正确的密钥",
                     ),
+                )
+            ],
+        )
+
+
+class TooMany(Refusal):
+    """One submission more than an application may make in a day."""
+
+    def __init__(self, limit: int, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(
+            Code.TOO_MANY,
+            [
+                Problem(
+                    "sign",
+                    Text(
+                        f"{limit} submissions were made today, the most", f"今日已提交 {limit} 次，达到上限"
+                    ),
+                    Text(
+                        f"wait {retry_after_s} s, until midnight UTC, or ask the operator for more",
+                        f"请等待 {retry_after_s} 秒至 UTC 零点，或联系运营方提高上限",
+                    ),
+                    Code.TOO_MANY,
                 )
             ],
         )

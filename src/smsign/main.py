@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from smsign.actions import blobs as blob_actions
+from smsign.actions import idempotency
 from smsign.config import Settings
 from smsign.console import app as console
 from smsign.http import app as api
@@ -61,6 +62,7 @@ async def _sweep_now_and_then(service: Service) -> None:
         await asyncio.sleep(service.settings.sweep_hours * 3600 * random.uniform(0.5, 1.5))  # noqa: S311
         try:
             gone = await blob_actions.sweep(service.db, service.blobs, now_s=time.time())
-            service.log.info("swept", pictures=gone)
+            keys = await idempotency.sweep(service.db, now=service.now())
+            service.log.info("swept", pictures=gone, idempotency_keys=keys)
         except Exception as error:  # tried again next time
             service.log.error("sweep failed", error)

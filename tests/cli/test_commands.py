@@ -37,6 +37,14 @@ def test_an_application_is_made_shown_rotated_closed_and_opened(server: Server) 
     assert "shop" in server.run("app", "list").stdout
 
 
+def test_a_daily_limit_is_set_shown_and_taken_back(server: Server) -> None:
+    server.json("app", "create", "limited")
+    assert server.json("app", "limit", "limited", "30")["submissions_a_day"] == 30
+    assert "30" in server.run("app", "show", "limited").stdout
+    assert server.json("app", "limit", "limited", "0")["submissions_a_day"] == 0
+    assert server.run("app", "limit", "limited", "-1").returncode == 2
+
+
 def test_a_name_is_taken_once_and_the_refusal_is_one_line(server: Server) -> None:
     server.json("app", "create", "twice")
     done = server.run("app", "create", "twice")
@@ -112,7 +120,7 @@ def test_what_is_not_there_is_said(server: Server) -> None:
 
 def test_migrate_and_sweep_say_what_they_did(server: Server) -> None:
     assert server.json("migrate") == {"schema": max(steps())}
-    assert server.json("sweep") == {"removed": 0}
+    assert server.json("sweep") == {"removed": 0, "idempotency_keys": 0}
 
 
 def test_the_demonstration_is_refused_where_there_is_something_else(server: Server, tmp_path: Path) -> None:

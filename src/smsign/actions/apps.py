@@ -143,6 +143,19 @@ async def set_by_hand(db: Database, *, app: App, use_by_hand: bool, actor: str, 
     return await db.write(change)
 
 
+async def set_limit(db: Database, *, app: App, submissions_a_day: int, actor: str, now: int) -> App:
+    """Set how many submissions it may make in a day; 0: as many as the server's setting says."""
+
+    async def change(tx: Tx) -> App:
+        await rows.lock(tx, app.id)
+        await rows.update_limit(tx, app.id, submissions_a_day=submissions_a_day)
+        told = {"submissions_a_day": submissions_a_day}
+        await events.append(tx, Subject.APP, app.id, Kind.LIMIT_CHANGED, actor=actor, now=now, data=told)
+        return await rows.lock(tx, app.id)
+
+    return await db.write(change)
+
+
 async def add_owner(db: Database, *, app: App, name: str, actor: str, now: int) -> None:
     """Make a person an owner of an application, one who has the role.
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from smsign.actions import testing
 from smsign.actions.events import record
+from smsign.actions.idempotency import Once
 from smsign.domain import content as contents
-from smsign.domain import images, signatures
+from smsign.domain import images, quotas, signatures
 from smsign.domain.apps import App
 from smsign.domain.events import Kind
+from smsign.domain.idempotency import fingerprint
 from smsign.domain.signatures import Rules, Signature, Submission
 from smsign.errors import Conflict, refuse
 from smsign.storage import apps as app_rows
@@ -34,13 +36,16 @@ async def submit(
     pictures: Sequence[Incoming],
     actor: str,
     now: int,
+    key: str | None = None,
 ) -> int:
     """Put a signature in the audit, a new one or the next version of `signature_id`; return its id.
 
-    Contract: Create Signature API, Modify Signature API.
+    Contract: Create Signature API, Modify Signature API. What came under `key` before, an
+    Idempotency-Key, is not submitted again: the answer is the same.
 
     Raises: Refusal 50007, 50104, 50101 for what is wrong with it, 50103 while another is in the audit,
-    50102 to modify one that is unknown or has passed.
+    50102 to modify one that is unknown or has passed, 51002 for a key of another submission, 51003 over
+    the limit of the day.
     """
     submission = await _examine(rules, fields, pictures)
     for picture in pictures:  # before the transaction: a row never names a picture that is not on disk
@@ -55,7 +60,11 @@ async def submit(
             await testing.decide_at_once(tx, app.id, submitted, now=now)
         return submitted
 
-    return await db.write(change)
+    limit = quotas.limit_of(app, rules)
+    if key is None and not limit:
+        return await db.write(change)
+    once = Once(app.id, key, fingerprint(signature_id, submission), limit, now)
+    return await once.write(db, change)
 
 
 async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: int) -> None:

@@ -9,6 +9,7 @@ from smsign.actions import apps as actions
 from smsign.cli.options import actor, now, stored
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain.apps import App
+from smsign.domain.quotas import LIMIT_MAX
 from smsign.domain.testing import DELAY_MS_MAX
 from smsign.storage import apps as rows
 from smsign.storage.stores import Stores
@@ -142,6 +143,17 @@ async def use(stores: Stores, name: str, signature: str, *, as_json: bool) -> No
     _show(changed, as_json=as_json)
 
 
+@app.command()
+@click.argument("name")
+@click.argument("limit", metavar="N", type=click.IntRange(0, LIMIT_MAX))
+@stored
+async def limit(stores: Stores, name: str, *, limit: int, as_json: bool) -> None:
+    """Set how many submissions an application may make in a day; 0: as the setting submissions_a_day says."""
+    found = await rows.get(stores.db.read, name)
+    changed = await actions.set_limit(stores.db, app=found, submissions_a_day=limit, actor=actor(), now=now())
+    _show(changed, as_json=as_json)
+
+
 async def _set_open(stores: Stores, name: str, *, sms_open: bool, as_json: bool) -> None:
     found = await rows.get(stores.db.read, name)
     changed = await actions.set_open(stores.db, app=found, sms_open=sms_open, actor=actor(), now=now())
@@ -159,6 +171,7 @@ def _show(found: App, *, as_json: bool, master_secret: str | None = None) -> Non
     fields["audit"] = _audit(found)
     fields["in use"] = found.in_use_id or "none"
     fields["a new pass is used"] = "when switched by hand" if found.use_by_hand else "at once"
+    fields["submissions a day"] = found.submissions_a_day or "as the server's setting says"
     fields["created"] = local_time(found.created_at)
     show_fields(fields)
 
@@ -171,6 +184,7 @@ def _public(found: App) -> dict[str, object]:
         "sms_open": bool(found.sms_open),
         "use_by_hand": bool(found.use_by_hand),
         "in_use_id": found.in_use_id,
+        "submissions_a_day": found.submissions_a_day,
         "created_at": found.created_at,
         "test": found.is_test,
         "test_delay_ms": found.test_delay_ms,

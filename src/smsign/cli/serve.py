@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from smsign.actions import accounts, demo
+from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
 from smsign.cli.options import now, settings_options, stored, take_settings
 from smsign.cli.output import show_json
@@ -142,9 +142,13 @@ async def migrate(stores: Stores, *, as_json: bool) -> None:
 @click.command()
 @stored
 async def sweep(stores: Stores, *, as_json: bool) -> None:
-    """Remove pictures that no submission names.
+    """Remove pictures that no submission names, and forget old Idempotency-Keys.
 
-    Only those older than a day go; the server does the same now and then.
+    Only pictures older than a day go, and keys older than seven; the server does the same now and then.
     """
     gone = await blob_actions.sweep(stores.db, stores.blobs, now_s=time.time())
-    show_json({"removed": gone}) if as_json else click.echo(f"{gone} pictures removed")
+    keys = await idempotency.sweep(stores.db, now=now())
+    if as_json:
+        show_json({"removed": gone, "idempotency_keys": keys})
+    else:
+        click.echo(f"{gone} pictures removed, {keys} keys forgotten")

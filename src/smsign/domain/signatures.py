@@ -76,6 +76,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     content_max: int = 8
     image_bytes: int = 2_000_000
     image_pixels: int = 25_000_000
+    submissions_a_day: int = 0
 
 
 def check_fields(fields: Mapping[str, str]) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.errors import Code, MethodNotSupported, OutOfFreq, Refusal
+from smsign.errors import Code, MethodNotSupported, OutOfFreq, Refusal, TooMany
 from smsign.web.wire import JSON, Response, encode
 
 STATUS = {
@@ -46,7 +46,7 @@ def answer(refusal: Refusal, language: str) -> Response:
 def _headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     if isinstance(refusal, MethodNotSupported):
         return [(b"allow", refusal.allow.encode())]
-    if isinstance(refusal, OutOfFreq):
+    if isinstance(refusal, OutOfFreq | TooMany):
         return [(b"retry-after", str(refusal.retry_after_s).encode())]
     if refusal.code == Code.AUTH_FAILED:
         return [(b"www-authenticate", b'Basic realm="smsign", charset="UTF-8"')]

@@ -7,6 +7,7 @@ import msgspec
 from smsign.actions import signatures as actions
 from smsign.domain.apps import App
 from smsign.domain.audits import refuse_reason
+from smsign.domain.idempotency import check_key
 from smsign.domain.signatures import Signature, Status
 from smsign.storage import audits, reasons
 from smsign.web.multipart import Form, read_form
@@ -63,6 +64,10 @@ async def delete(service: Service, request: Request, app: App, signature: Signat
 
 
 async def _submit(service: Service, request: Request, app: App, signature_id: int | None) -> Response:
+    key = None
+    if b"idempotency-key" in request.headers:
+        key = request.header(b"idempotency-key")
+        check_key(key)
     form = Form()
     try:
         await read_form(
@@ -82,6 +87,7 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
             pictures=form.pictures,
             actor=f"app:{app.app_key}",
             now=service.now(),
+            key=key,
         )
     finally:
         form.discard()

@@ -143,3 +143,8 @@ async def update_in_use(tx: Tx, app_id: int, *, in_use_id: int | None) -> None:
 async def update_by_hand(tx: Tx, app_id: int, *, use_by_hand: bool) -> None:
     """Set whether a signature that passes waits for its owner to put it in use."""
     await tx.run("UPDATE app SET use_by_hand = $2 WHERE id = $1", app_id, int(use_by_hand))
+
+
+async def update_limit(tx: Tx, app_id: int, *, submissions_a_day: int) -> None:
+    """Set how many submissions it may make in a day."""
+    await tx.run("UPDATE app SET submissions_a_day = $2 WHERE id = $1", app_id, submissions_a_day)

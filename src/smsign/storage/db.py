@@ -5,6 +5,7 @@ in braces, which each engine replaces from its own table of fragments:
 
     {int} {bytes} {id}   column types        {strict} {clustered}   table options
     {lock}               locks the selected row until the transaction ends
+    {binary}             compares texts by code point
 """
 
 from __future__ import annotations

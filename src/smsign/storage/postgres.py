@@ -20,6 +20,7 @@ FRAGMENTS = (
     ("strict", ""),
     ("clustered", ""),
     ("lock", "FOR UPDATE"),
+    ("binary", 'COLLATE "C"'),
 )
 TRIES = 5
 STATEMENT_TIMEOUT_S = 60

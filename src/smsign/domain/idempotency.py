@@ -1,0 +1,73 @@
+"""Idempotency-Key: which keys there may be, and when two submissions are the same one."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from smsign.domain.signatures import Submission
+from smsign.errors import Code, Problem, Refusal, Text
+
+HEADER = "Idempotency-Key"
+KEY_CHARACTERS = 255
+KEPT_US = 7 * 86_400_000_000
+"""How long at least a key is remembered, in microseconds."""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A row of `idempotency`: which submission came under a key, and what it was answered."""
+
+    request_hash: bytes
+    sign_id: int
+
+
+def check_key(key: str) -> None:
+    """Raise Refusal 51001 unless `key` is 1 to 255 visible ASCII characters."""
+    if 0 < len(key) <= KEY_CHARACTERS and all("!" <= char <= "~" for char in key):
+        return
+    raise Refusal(
+        Code.INVALID_PARAMETER,
+        [
+            Problem(
+                HEADER,
+                Text(
+                    f"not 1 to {KEY_CHARACTERS} visible ASCII characters",
+                    f"不是 1 至 {KEY_CHARACTERS} 个可见 ASCII 字符",
+                ),
+                Text("send a UUID, for example", "例如使用 UUID"),
+                Code.INVALID_PARAMETER,
+            )
+        ],
+    )
+
+
+def fingerprint(target: int | None, submission: Submission) -> bytes:
+    """Return 32 bytes that two submissions share if they are the same: target, texts, pictures by content."""
+    texts = sorted(submission.fields.items())
+    pictures = sorted((image.slot, image.sha256) for image in submission.images)
+    told = msgspec.json.encode([target or 0, submission.content, texts, pictures])
+    return hashlib.sha256(told).digest()
+
+
+def check_same(answered: Answered, request_hash: bytes) -> int:
+    """Return what was answered under a key.
+
+    Raises: Refusal 51002 when it was another submission.
+    """
+    if answered.request_hash == request_hash:
+        return answered.sign_id
+    raise Refusal(
+        Code.KEY_REUSED,
+        [
+            Problem(
+                HEADER,
+                Text(
+                    f"came with another submission before, answered sign_id {answered.sign_id}",
+                    f"此前已用于另一次提交，返回的 sign_id 为 {answered.sign_id}",
+                ),
+                Text("send a new key with a new submission", "新的提交请使用新的键"),
+                Code.KEY_REUSED,
+            )
+        ],
+    )
