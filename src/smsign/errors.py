@@ -212,5 +212,10 @@ def refuse(problems: Sequence[Problem]) -> None:
     Raises: Refusal, unless `problems` is empty.
     """
     if problems:
-        ranked = sorted(problems, key=lambda problem: _RANK.index(problem.code))
+        ranked = rank(problems)
         raise Refusal(ranked[0].code, ranked)
+
+
+def rank(problems: Sequence[Problem]) -> list[Problem]:
+    """Return what is wrong with a submission in the contract's order."""
+    return sorted(problems, key=lambda problem: _RANK.index(problem.code))

@@ -106,7 +106,7 @@ def _out_of_freq(server: Server, app: Key) -> Answer:
 
 @provokes(50016)
 def _api_not_found(server: Server, app: Key) -> Answer:
-    return raw.send(server, raw.request("GET", "/v1/signs", auth=basic(app)))
+    return raw.send(server, raw.request("GET", "/v1/signatures", auth=basic(app)))
 
 
 @provokes(50017)

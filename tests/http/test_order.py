@@ -61,7 +61,7 @@ def world(server: Server) -> World:
 
 
 def _unknown_path(world: World, draft: Draft) -> None:
-    draft.path = "/v1/signs/1"
+    draft.path = "/v1/signatures/1"
 
 
 def _unknown_method(world: World, draft: Draft) -> None:

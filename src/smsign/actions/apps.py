@@ -202,6 +202,8 @@ async def use(db: Database, *, app: App, signature_id: int | None, actor: str, n
                     f"签名 {signature_id} 不是 {app.name} 已通过审核的签名",
                 )
         current = await rows.lock(tx, app.id)
+        if current.in_use_id == signature_id:
+            return current
         await rows.update_in_use(tx, app.id, in_use_id=signature_id)
         told = {"from": current.in_use_id, "to": signature_id}
         await events.append(tx, Subject.APP, app.id, Kind.USE_CHANGED, actor=actor, now=now, data=told)

@@ -1,4 +1,4 @@
-"""Submit a signature, again after a refusal, and delete it.
+"""Submit a signature, again after a refusal; check before that; withdraw and delete it.
 
 Each action checks first, then writes in one transaction: the rows, the event, the outbox. Actors are
 named `kind:name`, as in `app:7d43…`.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from smsign.actions import testing
 from smsign.actions.events import record
 from smsign.actions.idempotency import Once
@@ -16,9 +18,11 @@ from smsign.domain import images, quotas, signatures
 from smsign.domain.apps import App
 from smsign.domain.events import Kind
 from smsign.domain.idempotency import fingerprint
-from smsign.domain.signatures import Rules, Signature, Submission
-from smsign.errors import Conflict, refuse
+from smsign.domain.signatures import Rules, Signature, Status, Submission
+from smsign.errors import Conflict, Problem, rank, refuse
 from smsign.storage import apps as app_rows
+from smsign.storage import leases
+from smsign.storage import quotas as quota_rows
 from smsign.storage import signatures as rows
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database, Tx
@@ -47,7 +51,8 @@ async def submit(
     50102 to modify one that is unknown or has passed, 51002 for a key of another submission, 51003 over
     the limit of the day.
     """
-    submission = await _examine(rules, fields, pictures)
+    submission, problems = await _examine(rules, fields, pictures)
+    refuse(problems)
     for picture in pictures:  # before the transaction: a row never names a picture that is not on disk
         await picture.keep(blobs)
 
@@ -81,6 +86,56 @@ async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: 
         await record(tx, app.id, signature_id, Kind.DELETED, actor=actor, now=now)
 
     await db.write(change)
+
+
+async def withdraw(db: Database, *, app: App, signature_id: int, actor: str, now: int) -> None:
+    """Take a signature out of the audit; it stays, undecided, to be modified and submitted again.
+
+    Raises: Refusal 50102 for one that is unknown or not in the audit.
+    """
+
+    async def change(tx: Tx) -> None:
+        signature = await _lock(tx, app.id, signature_id)
+        signatures.check_withdraw(signature)
+        await rows.update_status(tx, signature, status=Status.REFUSED)
+        await leases.delete(tx, signature_id)
+        told = {"version": signature.version}
+        await record(tx, app.id, signature_id, Kind.WITHDRAWN, actor=actor, now=now, data=told)
+
+    await db.write(change)
+
+
+async def check(
+    db: Database,
+    rules: Rules,
+    *,
+    app: App,
+    signature_id: int | None,
+    fields: Mapping[str, str],
+    pictures: Sequence[Incoming],
+    now: int,
+) -> list[Problem]:
+    """Return everything that `submit` would refuse now, each problem under its code; keep nothing."""
+    _, problems = await _examine(rules, fields, pictures)
+    refusals = []
+    in_audit = await rows.find_in_audit(db.read, app.id)
+    if in_audit is not None:
+        refusals.append(signatures.other_in_audit(in_audit))
+    if signature_id is not None:
+        signature = await rows.find(db.read, app.id, signature_id)
+        if signature is None:
+            refusals.append(signatures.unknown_id())
+        elif signature.status == Status.PASSED:
+            refusals.append(signatures.passed_already(signature))
+    limit = quotas.limit_of(app, rules)
+    if limit and await quota_rows.get(db.read, app.id, quotas.day_of(now)) >= limit:
+        refusals.append(quotas.too_many(limit, now))
+    met = [
+        msgspec.structs.replace(problem, code=refusal.code)
+        for refusal in refusals
+        for problem in refusal.problems
+    ]
+    return rank(problems) + met
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:
@@ -126,8 +181,10 @@ async def _lock(tx: Tx, app_id: int, signature_id: int) -> Signature:
     return signature
 
 
-async def _examine(rules: Rules, fields: Mapping[str, str], pictures: Sequence[Incoming]) -> Submission:
-    """Return what is submitted, or refuse it with everything that is wrong."""
+async def _examine(
+    rules: Rules, fields: Mapping[str, str], pictures: Sequence[Incoming]
+) -> tuple[Submission, list[Problem]]:
+    """Return what is submitted, and everything that is wrong with it."""
     content = fields.get("sign", "")
     texts = {name: text for name, text in fields.items() if name != "sign"}
     problems = signatures.check_fields(texts)
@@ -139,5 +196,5 @@ async def _examine(rules: Rules, fields: Mapping[str, str], pictures: Sequence[I
     problems += misplaced
     for picture, slot in zip(pictures, slots, strict=True):
         problems += await picture.examine(slot, rules)
-    refuse(problems)
-    return Submission(content, texts, tuple(each.image for each in pictures if each.image is not None))
+    kept = tuple(each.image for each in pictures if each.image is not None)
+    return Submission(content, texts, kept), problems

@@ -77,6 +77,13 @@ class Event(msgspec.Struct, frozen=True):
     hash: bytes
 
 
+def public_actor(kind: str, actor: str) -> str:
+    """Return who did it as an application may know it: no name of anybody."""
+    if actor.startswith(("app:", "system:")):
+        return actor.partition(":")[0]
+    return "auditor" if kind in (Kind.PASSED, Kind.REFUSED, Kind.REOPENED) else "owner"
+
+
 def digest(
     prev_hash: bytes, subject: str, subject_id: int, seq: int, kind: str, at: int, actor: str, data: str
 ) -> bytes:

@@ -126,16 +126,39 @@ def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
     if in_audit is not None:
         raise other_in_audit(in_audit)
     if signature.status != Status.REFUSED:
+        raise passed_already(signature)
+
+
+def passed_already(signature: Signature) -> Refusal:
+    """Return the refusal to modify what has passed."""
+    return Refusal(
+        Code.INVALID_SIGN_ID,
+        [
+            Problem(
+                "sign_id",
+                Text(f"signature {signature.id} has passed the audit", f"签名 {signature.id} 已通过审核"),
+                Text(
+                    "only a refused signature can be modified; create a new one",
+                    "只能修改未通过审核的签名；请新建签名",
+                ),
+            )
+        ],
+    )
+
+
+def check_withdraw(signature: Signature) -> None:
+    """Refuse to withdraw what is not in the audit.
+
+    Raises: Refusal.
+    """
+    if signature.status != Status.IN_AUDIT:
         raise Refusal(
             Code.INVALID_SIGN_ID,
             [
                 Problem(
                     "sign_id",
-                    Text(f"signature {signature.id} has passed the audit", f"签名 {signature.id} 已通过审核"),
-                    Text(
-                        "only a refused signature can be modified; create a new one",
-                        "只能修改未通过审核的签名；请新建签名",
-                    ),
+                    Text(f"signature {signature.id} is not in the audit", f"签名 {signature.id} 不在审核中"),
+                    Text("only what is in the audit can be withdrawn", "只能撤回审核中的签名"),
                 )
             ],
         )

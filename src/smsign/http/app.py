@@ -1,6 +1,7 @@
 """The paths of the API and of the operator: a flat table, and the contract's order of refusals.
 
-An API route authenticates first; `{id}` is looked up as the application's own.
+An API route authenticates first; `{id}`, always the first variable of a path, is looked up as the
+application's own signature. Other variables are handed on as the texts that they are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature, unknown_id
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
-from smsign.http import errors, operations, signatures
+from smsign.http import errors, in_use, operations, signatures, signs
 from smsign.http.auth import authenticate
 from smsign.web.service import Service
 from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response, sign_id
@@ -25,6 +26,13 @@ API: dict[str, dict[str, Handler]] = {
         "POST": signatures.modify,
         "DELETE": signatures.delete,
     },
+    "/v1/signs": {"GET": signs.list_},
+    "/v1/signs/check": {"POST": signs.check},
+    "/v1/signs/in-use": {"GET": in_use.show, "PUT": in_use.switch, "DELETE": in_use.stop},
+    "/v1/signs/{id}": {"GET": signs.show},
+    "/v1/signs/{id}/withdraw": {"POST": signs.withdraw},
+    "/v1/signs/{id}/versions/{n}/images/{slot}": {"GET": signs.evidence},
+    "/v1/app": {"GET": in_use.show_app},
 }
 OPEN: dict[str, dict[str, Handler]] = {
     "/": {"GET": operations.home},
@@ -34,6 +42,8 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/metrics": {"GET": operations.show_metrics},
 }
 _BY_ID = "/v1/sign/"
+_OF_SIGNATURES = frozenset(path for path in API if "{id}" in path)
+_PATTERNS = tuple((path, tuple(path.split("/"))) for path in API if "{" in path)
 
 
 async def answer(service: Service, request: Request) -> Response:
@@ -52,7 +62,7 @@ def failed(request: Request) -> Response:
 async def _route(service: Service, request: Request) -> Response:
     path = request.path[:-1] if request.path.endswith("/") and request.path != "/" else request.path
     named = path[len(_BY_ID) :] if path.startswith(_BY_ID) else ""
-    pattern = "/v1/sign/{id}" if named and "/" not in named else path
+    pattern, values = ("/v1/sign/{id}", (named,)) if named and "/" not in named else _match(path)
     methods = API.get(pattern)
     is_api = methods is not None
     if methods is None:
@@ -70,13 +80,27 @@ async def _route(service: Service, request: Request) -> Response:
             raise MethodNotSupported(method[:20], tuple(methods))
     if not is_api:
         return await handler(service, request)
-    if not named:
+    if pattern not in _OF_SIGNATURES:
         app, _ = await _authenticate(service, request, None)
-        return await handler(service, request, app)
-    app, signature = await _authenticate(service, request, sign_id(named) or 0)
+        return await handler(service, request, app, *values)
+    app, signature = await _authenticate(service, request, sign_id(values[0]) or 0)
     if signature is None:
         raise unknown_id()
-    return await handler(service, request, app, signature)
+    return await handler(service, request, app, signature, *values[1:])
+
+
+def _match(path: str) -> tuple[str, tuple[str, ...]]:
+    """Return the pattern in the table that a path follows, and its variables; a path itself goes first."""
+    if path in API or path in OPEN:
+        return path, ()
+    segments = path.split("/")
+    for pattern, parts in _PATTERNS:
+        if len(parts) != len(segments):
+            continue
+        pairs = tuple(zip(parts, segments, strict=True))
+        if all(part == segment or (part[:1] == "{" and segment) for part, segment in pairs):
+            return pattern, tuple(segment for part, segment in pairs if part[:1] == "{")
+    return path, ()
 
 
 async def _authenticate(

@@ -24,6 +24,27 @@ async def find(db: Reader, app_id: int, signature_id: int, version: int) -> Deci
     return Decision(signature_id, version, row[0], codes, row[1], row[2], row[3], about)
 
 
+async def list_(db: Reader, app_id: int, signature_id: int) -> dict[int, Decision]:
+    """Return what was decided of a signature's versions, by version."""
+    given: dict[int, dict[str, str]] = {}
+    for row in await db.all(
+        "SELECT version, code, field FROM decision_reason WHERE signature_id = $1", signature_id
+    ):
+        given.setdefault(int(row[0]), {})[row[1]] = row[2]
+    found = {}
+    for row in await db.all(
+        """SELECT version, passed, note, actor, decided_at FROM decision
+        WHERE signature_id = $2 AND app_id = $1 ORDER BY version""",
+        app_id,
+        signature_id,
+    ):
+        fields = given.get(int(row[0]), {})
+        codes = tuple(code for code in REASONS if code in fields)
+        about = tuple(fields[code] or REASONS[code].field for code in codes)
+        found[int(row[0])] = Decision(signature_id, row[0], row[1], codes, row[2], row[3], row[4], about)
+    return found
+
+
 async def insert(tx: Tx, app_id: int, decision: Decision) -> None:
     """Record a decision.
 

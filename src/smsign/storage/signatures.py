@@ -224,6 +224,19 @@ async def list_images(db: Reader, app_id: int, signature_id: int, version: int) 
     return [Image(*row) for row in rows]
 
 
+async def list_all_images(db: Reader, app_id: int, signature_id: int) -> dict[int, list[Image]]:
+    """Return the pictures of all versions of a signature, by version."""
+    found: dict[int, list[Image]] = {}
+    for row in await db.all(
+        """SELECT version, slot, sha256, type, size_bytes, width, height FROM image
+        WHERE signature_id = $2 AND app_id = $1 ORDER BY version, slot""",
+        app_id,
+        signature_id,
+    ):
+        found.setdefault(int(row[0]), []).append(Image(row[1], row[2], row[3], row[4], row[5], row[6]))
+    return found
+
+
 async def is_image_named(db: Reader, sha256: str) -> bool:
     """Say whether any version names this picture."""
     return await db.one("SELECT 1 FROM image WHERE sha256 = $1 LIMIT 1", sha256) is not None

@@ -37,7 +37,7 @@ FRAGMENTS = (
     ("strict", "STRICT"),
     ("clustered", "STRICT, WITHOUT ROWID"),
     ("lock", ""),
-    ("binary", "COLLATE BINARY"),
+    ("binary", ""),
 )
 BATCH_MAX = 256
 POINT_READ_CACHE_KIB = 128_000

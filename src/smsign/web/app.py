@@ -117,7 +117,8 @@ class App:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await _stream(response.stream, request, send)
             return
-        headers.insert(-1, (b"content-length", b"%d" % len(response.body)))
+        if response.status != 304:  # its length would be that of the 200 (RFC 9110, 8.6)
+            headers.insert(-1, (b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         if response.status >= 300 and not request.done:
