@@ -67,7 +67,7 @@ SETTINGS = {
             secret=True,
         ),
         Setting("host", "127.0.0.1", "Address to listen on."),
-        Setting("port", 8080, "Port to listen on."),
+        Setting("port", 8080, "Port to listen on. 0: any free one; the start says which."),
         Setting("socket", "", "Unix socket to listen on, in place of host and port."),
         Setting("workers", 1, "Server processes."),
         Setting("tls_cert", "", "Certificate chain (PEM). With tls_key: serve HTTPS."),
@@ -103,7 +103,7 @@ SETTINGS = {
 
 _BOUNDS = {
     "database_pool": (1, 1000),
-    "port": (1, 65535),
+    "port": (0, 65535),
     "workers": (1, 256),
     "stop_timeout": (1, 3600),
     "body_timeout": (1, 600),

@@ -22,7 +22,7 @@ KEYS = Keys("7d431e42dfa6a6d693ac2d04", "5e987ac6d2e04d95a9d8f0d1")
 SIGN_ID = 37582
 CONTENT = "极光推送"
 NAME = "demo"
-_ACTOR = "system:demo"
+ACTOR = "system:demo"
 _META = "demo"
 
 
@@ -43,7 +43,7 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
             "demo: this database has applications of its own, and the demonstration's keys are public;"
             " name another folder with --data"
         )
-    app = await app_actions.create(db, vault, name=NAME, keys=KEYS, use_by_hand=False, actor=_ACTOR, now=now)
+    app = await app_actions.create(db, vault, name=NAME, keys=KEYS, use_by_hand=False, actor=ACTOR, now=now)
 
     submission = Submission(CONTENT, {}, ())
 
@@ -61,7 +61,7 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
         signature_id=SIGN_ID,
         passed=False,
         reasons=["name_mismatch", "unreadable"],
-        actor=_ACTOR,
+        actor=ACTOR,
         now=now,
     )
     return True

@@ -6,11 +6,18 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from granian.server import Server
 
 from smsign.config import Settings
+from smsign.errors import SetupError
 
 if TYPE_CHECKING:
     from smsign.web.app import App
@@ -18,13 +25,53 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _SETTLE_S = 0.2
+_LOOK_S = 0.005
+
+
+@contextmanager
+def holding_port(settings: Settings) -> Iterator[Settings]:
+    """Return settings with a real port: for port 0 a free one, held until the server's end.
+
+    The socket that holds it never listens, so that all connections go to the workers' own.
+    """
+    if settings.port or settings.socket:
+        yield settings
+        return
+    try:
+        family, kind, *_, address = socket.getaddrinfo(settings.host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as holder:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            holder.bind(address)
+            yield msgspec.structs.replace(settings, port=holder.getsockname()[1])
+    except OSError as error:
+        raise SetupError(f"host: {settings.host}: {error.strerror}") from error
 
 
 class PatientServer(Server):  # type: ignore[misc, valid-type]
     """granian's server, with workers that are not deaf to a stop while they are starting.
 
     They are born with the signals blocked, and let them in once their loop runs: what came before waits.
+    `listening` is called, on a thread, once connections are taken.
     """
+
+    def __init__(self, *args: Any, listening: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._listening = listening
+
+    def _spawn_workers(self, *args: Any, **kwargs: Any) -> None:
+        super()._spawn_workers(*args, **kwargs)
+        threading.Thread(target=self._watch, daemon=True).start()  # not earlier: a fork is to come before it
+
+    def _watch(self) -> None:
+        address: Any = str(self.bind_uds)
+        family = socket.AF_UNIX
+        if self.bind_uds is None:
+            family, *_, address = socket.getaddrinfo(self.bind_addr, self.bind_port)[0]
+        while True:
+            with socket.socket(family) as probe:
+                if probe.connect_ex(address) == 0:
+                    return self._listening()
+            time.sleep(_LOOK_S)
 
     def _spawn_worker(self, *args: Any, **kwargs: Any) -> Any:
         worker = super()._spawn_worker(*args, **kwargs)

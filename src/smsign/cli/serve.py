@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ import click
 
 from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
+from smsign.cli import emulator
 from smsign.cli.options import now, settings_options, stored, take_settings
 from smsign.cli.output import show_json
 from smsign.config import Settings
+from smsign.domain.testing import DELAY_MS_MAX
 from smsign.errors import SetupError
 from smsign.storage.migrate import schema_number
 from smsign.storage.stores import Stores, open_stores
@@ -29,25 +33,44 @@ _HEADER_TIMEOUT_MS = 15_000
 @click.command()
 @settings_options(stored_only=False)
 @click.option("--demo", "with_demo", is_flag=True, help="Serve the contract's examples.")
-def serve(*, with_demo: bool, **given: Any) -> None:
+@click.option("--test", "is_test", is_flag=True, help="Serve test applications, from a temporary folder.")
+@click.option(
+    "--test-delay-ms",
+    "delay_ms",
+    type=click.IntRange(0, DELAY_MS_MAX),
+    help="With --test: milliseconds from a submission to its decision.  [0]",
+)
+def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any) -> None:
     """Start the server.
 
     Stop it with Ctrl-C or SIGTERM: requests in flight are still answered.
 
     The first start makes the data folder, the database and the key. With several workers or machines,
     all share one database.
+
+    With --test it is an emulator for CI: the audit decides itself, by the content submitted, and nothing
+    is left at the end. Once it takes connections, standard output has its address and keys as NAME=VALUE.
     """
-    settings = take_settings(given)
-    asyncio.run(_prepare(settings, with_demo=with_demo))
-    figures = _share_figures(settings.workers)
-    try:
-        _run(settings)
-    finally:
-        if figures:
-            shutil.rmtree(figures, ignore_errors=True)
+    from smsign.cli.processes import holding_port
+
+    if delay_ms is not None and not is_test:
+        raise click.UsageError("--test-delay-ms goes with --test")
+    with ExitStack() as stack:
+        settings = (
+            stack.enter_context(emulator.settings_of_test(given, with_demo=with_demo))
+            if is_test
+            else take_settings(given)
+        )
+        settings = stack.enter_context(holding_port(settings))
+        test_delay_ms = (delay_ms or 0) if is_test else None
+        asyncio.run(_prepare(settings, with_demo=with_demo, test_delay_ms=test_delay_ms))
+        if figures := _share_figures(settings.workers):
+            stack.callback(shutil.rmtree, figures, ignore_errors=True)
+        told = partial(emulator.tell, _where(settings)) if is_test else _nothing
+        _run(settings, told)
 
 
-async def _prepare(settings: Settings, *, with_demo: bool) -> None:
+async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | None) -> None:
     """Open everything once, so that what is wrong is said here, and by one process."""
     for name in ("tls_cert", "tls_key"):
         if (path := getattr(settings, name)) and not os.access(path, os.R_OK):
@@ -56,23 +79,26 @@ async def _prepare(settings: Settings, *, with_demo: bool) -> None:
         raise SetupError("demo: it lives in a data folder of its own, not in a PostgreSQL database")
     stores = await open_stores(settings)
     try:
-        if with_demo:
+        if test_delay_ms is not None:
+            await emulator.fill(stores, delay_ms=test_delay_ms)
+        elif with_demo:
             await demo.load(stores.db, stores.vault, now=now())
         elif await demo.is_loaded(stores.db):
             click.echo("Warning: this is the demonstration's data; its keys are known to everyone.", err=True)
         first = await accounts.invite_first(stores.db, now=now())
     finally:
         await stores.close()
-    _greet(settings, first, with_demo=with_demo)
+    _greet(settings, first, with_demo=with_demo, test_delay_ms=test_delay_ms)
 
 
-def _greet(settings: Settings, first: str | None, *, with_demo: bool) -> None:
-    scheme = "https" if settings.tls_cert else "http"
-    where = f"unix:{settings.socket}" if settings.socket else f"{scheme}://{settings.host}:{settings.port}"
+def _greet(settings: Settings, first: str | None, *, with_demo: bool, test_delay_ms: int | None) -> None:
+    where = _where(settings)
     click.echo(f"smsign on {where}   data in {settings.folder}   stop with Ctrl-C", err=True)
     if first:
         click.echo(f"Make the first account, with this link, once: {where}/console/welcome/{first}", err=True)
-    if with_demo:
+    if test_delay_ms is not None:
+        emulator.greet(settings, where, delay_ms=test_delay_ms)
+    elif with_demo:
         call, auth = f"{where}/v1/sign/{demo.SIGN_ID}", f"-u {demo.KEYS.app_key}:{demo.KEYS.master_secret}"
         click.echo(
             f"""
@@ -91,6 +117,11 @@ The README walks through all calls. To start over: rm -r {settings.data}
         click.echo("Make an application with: smsign app create NAME", err=True)
 
 
+def _where(settings: Settings) -> str:
+    scheme = "https" if settings.tls_cert else "http"
+    return f"unix:{settings.socket}" if settings.socket else f"{scheme}://{settings.host}:{settings.port}"
+
+
 def _share_figures(workers: int) -> str | None:
     """Several processes add up their figures through files; return their folder."""
     if workers == 1:
@@ -100,7 +131,11 @@ def _share_figures(workers: int) -> str | None:
     return folder
 
 
-def _run(settings: Settings) -> None:
+def _nothing() -> None:
+    pass
+
+
+def _run(settings: Settings, listening: Callable[[], None]) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
@@ -127,6 +162,7 @@ def _run(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + 2,
         log_level=LogLevels.warning,
+        listening=listening,
     )
     server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
 

@@ -47,6 +47,8 @@ class Tx(Reader, Protocol):
         """
 
 
+_THROWAWAY = "?durable=no"
+
 Change = Callable[[Tx], Awaitable[T]]
 
 
@@ -87,13 +89,16 @@ def fill(sql: str, fragments: tuple[tuple[str, str], ...]) -> str:
 async def open_database(url: str, *, pool_size: int) -> Database:
     """Open the engine that `url` names: `sqlite:PATH` or `postgresql://…`.
 
+    `sqlite:PATH?durable=no` is a file that nobody will miss: it waits for no disk.
+
     Raises: SetupError for another scheme, StorageError when it cannot be opened.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest:
         from smsign.storage.sqlite import SqliteDatabase
 
-        return SqliteDatabase(Path(rest))
+        path = rest.removesuffix(_THROWAWAY)
+        return SqliteDatabase(Path(path), durable=path == rest)
     if scheme in ("postgresql", "postgres"):
         from smsign.storage.postgres import PostgresDatabase
 

@@ -145,8 +145,9 @@ class _ThreadReader:
 class SqliteDatabase:
     """One file in WAL mode, shared by any number of processes on the machine."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._path = path
+        self._synchronous = "FULL" if durable else "OFF"
         self._jobs: deque[_Job] = deque()
         self._drainer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "sqlite-commit")
@@ -167,7 +168,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         for pragma in (
             "journal_mode = WAL",
-            "synchronous = FULL",
+            f"synchronous = {self._synchronous}",
             f"cache_size = -{cache_kib}",
             "temp_store = MEMORY",
             "foreign_keys = ON" if write else "query_only = ON",
