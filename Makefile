@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint screenshots bench pins clean
+.PHONY: help setup run test quick lint docs screenshots bench pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ setup: $(VENV)/run.done ## install smsign and what it needs into .venv
 run: setup ## serve the demonstration on http://127.0.0.1:8080
 	@SMSIGN_LOG_FORMAT=$${SMSIGN_LOG_FORMAT:-text} $(BIN)/smsign serve --demo
 
-test: $(VENV)/dev.done $(VENV)/bench.done ## check style and types, then run every test: both engines, browser, crashes
+test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done ## check style and types, then run every test: both engines, browser, crashes
 	@scripts/need-chromium
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check -q src tests bench && $(BIN)/mypy
 	@$(BIN)/pytest $(TESTS)
@@ -26,6 +26,10 @@ quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no crashes; 
 
 lint: $(VENV)/dev.done $(VENV)/bench.done ## mend style where it can be, check style and types
 	@$(BIN)/ruff check --fix src tests bench; $(BIN)/ruff format src tests bench; $(BIN)/mypy
+
+docs: $(VENV)/docs.done ## build the documentation as a site, in English and Chinese, into build/docs
+	@scripts/docs
+	@echo "build/docs: python3 -m http.server -d build/docs"
 
 screenshots: $(VENV)/dev.done ## take pictures of the console's main pages into build/screenshots
 	@scripts/need-chromium

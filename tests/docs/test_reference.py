@@ -12,21 +12,28 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smsign.config import SETTINGS
 from tests.running import Server
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_reference_is_what_the_code_says() -> None:
+def load_reference() -> Any:
+    """Return scripts/reference as a module."""
     loader = importlib.machinery.SourceFileLoader("reference", str(ROOT / "scripts" / "reference"))
     spec = importlib.util.spec_from_loader("reference", loader)
     assert spec is not None
-    page = importlib.util.module_from_spec(spec)
-    loader.exec_module(page)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    page = load_reference()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == page.reference(), "run scripts/reference"
 
 

@@ -1,0 +1,238 @@
+"""The pages of the documentation as tests see them: their fenced blocks, and how each kind is tried.
+
+A comment before a block says what is special about it: `<!-- serve -->` starts the page's server,
+`<!-- shown: why -->` is not run. JSON behind a shell block is what that printed; "…" stands for any text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import msgspec
+
+from smsign.cli import cli
+from tests.running import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+LANGUAGES = ("en", "zh")
+HERE = "http://127.0.0.1:8080"
+START_TIMEOUT_S = 20.0
+_FENCE = re.compile(
+    r"(?:<!-- (serve|shown)(?:: (.*?))? -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A fenced block."""
+
+    language: str
+    text: str
+    special: str = ""
+    line: int = 0
+
+    def bare(self) -> str:
+        """Return the text without comments and words for people: what must be alike in all languages."""
+        text = re.sub(r"(?m)\s*(?<![:\w\"'`$])#(?![!\[]).*$", "", self.text)
+        return re.sub(
+            r'(summary:|Accept-Language:|"refuse_reason":|"reason":|"hint":) *("?)[^"\n]*', r"\1\2", text
+        )
+
+
+def names() -> list[str]:
+    """Return the pages, as paths below a language's folder."""
+    return sorted(str(path.relative_to(DOCS / "en")) for path in (DOCS / "en").rglob("*.md"))
+
+
+def blocks(language: str, name: str) -> list[Block]:
+    """Return the fenced blocks of a page, in order."""
+    text = (DOCS / language / name).read_text("utf-8")
+    return [
+        Block(found[3], found[4], found[1] or "", text[: found.start()].count("\n") + 1)
+        for found in _FENCE.finditer(text)
+    ]
+
+
+class Walk:
+    """Goes through a page's examples as a reader does, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.printed = ""
+        self._servers: list[subprocess.Popen[bytes]] = []
+        bin_folder = folder / "bin"
+        bin_folder.mkdir()
+        for name, module in (("smsign", "-m smsign.cli"), ("python3", ""), ("python", "")):
+            script = bin_folder / name
+            script.write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
+            script.chmod(0o755)
+        self.env = {
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "HOME": str(folder),
+            "USER": "reader",
+            "TMPDIR": str(folder),
+            "LANG": "C.UTF-8",
+        }
+
+    def __enter__(self) -> Walk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.terminate()
+            server.wait(20)
+
+    def go(self, page: list[Block]) -> int:
+        """Run what can be run; return how many blocks that were."""
+        ran = 0
+        python = "\n".join(block.text for block in page if block.language == "python" and not block.special)
+        for number, block in enumerate(page):
+            if block.special == "serve":
+                self._serve(block)
+            elif block.special == "shown":
+                continue
+            elif block.language == "sh":
+                self._shell(block)
+            elif block.language == "json" and page[number - 1].language == "sh":
+                assert_alike(documents(block.text), documents(self.printed), f"line {block.line}")
+            elif block.language == "python" and python:
+                self._run([sys.executable, "-c", self._here(python)], block)
+                python = ""
+            elif block.language == "js":
+                self._run([_node(), "--input-type=module", "-e", self._here(block.text)], block)
+            else:
+                continue
+            ran += 1
+        return ran
+
+    def _here(self, text: str) -> str:
+        return text.replace(HERE, self.url)
+
+    def _serve(self, block: Block) -> None:
+        command = ["bash", "-c", f"exec {self._here(block.text).strip()}"]
+        env = self.env | {"SMSIGN_PORT": str(self.port)}
+        with (self.folder / "server.log").open("ab") as log:
+            self._servers.append(subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=log))
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise AssertionError(f"line {block.line}: {(self.folder / 'server.log').read_text()}")
+
+    def _shell(self, block: Block) -> None:
+        kept = self.folder / "env.sh"
+        before = f". {kept}\n" if kept.exists() else ""
+        # What goes on in the background outlives the block, and must not hold its output open.
+        script = f"{before}{self._here(block.text)}\nexport -p > {kept}"
+        self.printed = self._run(["bash", "-euo", "pipefail", "-c", script], block)
+
+    def _run(self, command: list[str], block: Block) -> str:
+        out = self.folder / "printed"
+        with out.open("wb") as printed:
+            done = subprocess.run(
+                command,
+                env=self.env,
+                cwd=self.folder,
+                stdout=printed,
+                stderr=subprocess.PIPE,
+                check=False,
+                timeout=60,
+            )
+        told = out.read_text("utf-8")
+        assert done.returncode == 0, (f"line {block.line}", block.text, told, done.stderr.decode())
+        return told
+
+
+def documents(text: str) -> list[Any]:
+    """Return the JSON documents that stand in `text` one after the other."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while rest := text[at:].lstrip():
+        at = len(text) - len(rest)
+        document, at = decoder.raw_decode(text, at)
+        found.append(document)
+    return found
+
+
+def assert_alike(shown: Any, real: Any, where: str) -> None:
+    """Raise AssertionError unless `real` is what is shown; "…" stands for any text."""
+    if shown == "…":
+        return
+    if isinstance(shown, dict) and isinstance(real, dict):
+        assert list(shown) == list(real), (where, shown, real)
+        for key in shown:
+            assert_alike(shown[key], real[key], f"{where}, {key}")
+    elif isinstance(shown, list) and isinstance(real, list):
+        assert len(shown) == len(real), (where, shown, real)
+        for one, other in zip(shown, real, strict=True):
+            assert_alike(one, other, where)
+    elif isinstance(shown, str) and "…" in shown and isinstance(real, str):
+        assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), real, re.DOTALL), (
+            where,
+            shown,
+            real,
+        )
+    else:
+        assert shown == real, (where, shown, real)
+
+
+def unknown_words(text: str) -> Iterator[str]:
+    """Yield what shell lines say to `smsign` and it does not know: commands and flags."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        for at, word in enumerate(words):
+            if word in ("smsign", "$BIN/smsign") and (
+                at == 0 or words[at - 1] in ("|", "&&", ";", "exec", "sudo")
+            ):
+                yield from _unknown(words[at + 1 :])
+
+
+def _unknown(words: list[str]) -> Iterator[str]:
+    command: click.Command = cli
+    for word in words:
+        if word in ("|", "&&", ";", "&", ">", "2>"):
+            return
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            if word not in command.commands:
+                yield f"smsign {word}"
+                return
+            command = command.commands[word]
+        elif word.startswith("--"):
+            flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
+            if word.partition("=")[0] not in flags | {"--help", "--version"}:
+                yield f"{command.name} {word}"
+
+
+def _node() -> str:
+    from playwright._impl._driver import compute_driver_executable
+
+    return str(compute_driver_executable()[0])
+
+
+def free(port: int) -> bool:
+    """Say whether nothing listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def which(name: str) -> bool:
+    """Say whether a program is there."""
+    return shutil.which(name) is not None

@@ -1,0 +1,130 @@
+"""Every example of the documentation is tried: run where it can be, parsed where it cannot."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, LANGUAGES, Block, Walk, blocks, names, unknown_words
+
+GRAMMARS = {
+    "java": ("tree_sitter_java", "language"),
+    "php": ("tree_sitter_php", "language_php"),
+    "csharp": ("tree_sitter_c_sharp", "language"),
+    "go": ("tree_sitter_go", "language"),
+}
+RUN = {"sh", "json", "python", "js"}
+READ = {"yaml", "toml", "ini", "nginx", "caddyfile", "sql", "csv", "text"}
+EVERY = [(language, name) for language in LANGUAGES for name in names()]
+OFTEN = [(language, name) for language, name in EVERY if blocks(language, name)]
+
+
+def test_both_languages_have_the_same_pages() -> None:
+    for language in LANGUAGES:
+        assert (
+            sorted(str(path.relative_to(DOCS / language)) for path in (DOCS / language).rglob("*.md"))
+            == names()
+        )
+
+
+@pytest.mark.parametrize("name", names())
+def test_both_languages_show_the_same_examples(name: str) -> None:
+    english, chinese = (
+        [(each.language, each.special, each.bare()) for each in blocks(language, name)]
+        for language in LANGUAGES
+    )
+    assert chinese == english
+
+
+@pytest.mark.parametrize(("language", "name"), OFTEN)
+def test_an_example_is_of_a_kind_that_is_tried_and_speaks_to_commands_that_exist(
+    language: str, name: str
+) -> None:
+    for block in blocks(language, name):
+        assert block.language in RUN | READ | set(GRAMMARS), block
+        if block.language == "sh":
+            assert not list(unknown_words(block.text)), block
+            subprocess.run(["bash", "-n", "-c", block.text], check=True)
+        elif block.language == "python":
+            ast.parse(block.text)
+
+
+def _pages_to_walk() -> list[tuple[str, str]]:
+    chosen = []
+    for name in names():
+        english, chinese = blocks("en", name), blocks("zh", name)
+        if any(each.language in RUN and each.special != "shown" for each in english):
+            chosen.append(("en", name))
+            if [each.text for each in english] != [each.text for each in chinese]:
+                chosen.append(("zh", name))
+    return chosen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "name"), _pages_to_walk())
+def test_a_pages_examples_do_what_it_says(language: str, name: str, tmp_path: Path) -> None:
+    with Walk(tmp_path) as walk:
+        assert walk.go(blocks(language, name))
+
+
+@pytest.mark.parametrize(("language", "name"), OFTEN)
+def test_what_cannot_be_run_is_well_formed(language: str, name: str) -> None:
+    for block in blocks(language, name):
+        if block.language in GRAMMARS:
+            _parse(block)
+        elif block.language == "json":
+            for each in block.text.split("\n\n"):
+                assert each.strip()
+        elif block.language == "toml":
+            tomllib.loads(block.text)
+        elif block.language == "yaml":
+            yaml = pytest.importorskip("yaml")
+            assert yaml.safe_load(block.text)
+        elif block.language in ("nginx", "caddyfile"):
+            _check_braces(block)
+
+
+def _parse(block: Block) -> None:
+    tree_sitter = pytest.importorskip("tree_sitter")
+    module, function = GRAMMARS[block.language]
+    language = tree_sitter.Language(getattr(importlib.import_module(module), function)())
+    tree = tree_sitter.Parser(language).parse(block.text.encode())
+    assert not tree.root_node.has_error, (block, str(tree.root_node))
+
+
+def _check_braces(block: Block) -> None:
+    bare = re.sub(r"#.*", "", block.text)
+    assert bare.count("{") == bare.count("}") > 0
+    if block.language == "nginx":
+        for line in filter(None, map(str.strip, bare.splitlines())):
+            assert line.endswith((";", "{", "}")), line
+
+
+def test_alerts_ask_for_figures_that_exist() -> None:
+    figures = set(
+        re.findall(r'"(smsign_\w+)"', (DOCS.parent / "src/smsign/web/metrics.py").read_text("utf-8"))
+    )
+    for language in LANGUAGES:
+        text = (DOCS / language / "how-to" / "monitor.md").read_text("utf-8")
+        for named in re.findall(r"\bsmsign_\w+", text):
+            assert re.sub(r"_(bucket|count|sum)$", "", named) in figures, named
+
+
+def test_what_the_code_says_is_told_in_chinese_too() -> None:
+    from tests.docs.test_reference import load_reference
+
+    known = json.loads((DOCS / "words.zh.json").read_text("utf-8"))
+    asked: set[str] = set()
+    reference = load_reference()
+    say = reference.words("zh")
+    reference.words = lambda language: lambda text: (asked.add(text), say(text))[1]  # type: ignore[func-returns-value]
+    reference.pages("zh")
+    missing = {text for text in asked if text and re.search("[a-z]{2}", text)} - set(known)
+    assert not missing, f"add to docs/words.zh.json: {sorted(missing)}"
