@@ -151,7 +151,7 @@ def test_a_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
     "env",
     [
         {"SMSIGN_PORT": "http"},
-        {"SMSIGN_PORT": "0"},
+        {"SMSIGN_PORT": "-1"},
         {"SMSIGN_LANGUAGE": "fr"},
         {"SMSIGN_CONTENT_MIN": "9"},
         {"SMSIGN_TLS_CERT": "cert.pem"},
