@@ -96,6 +96,14 @@ SETTINGS = {
             6,
             "Hours between sweeps of pictures that no submission names and of old keys; 0: never.",
         ),
+        Setting("deliver", 1, "1: the server tells callbacks too; 0: leave that to `smsign worker`."),
+        Setting("callback_timeout", 10, "Seconds that a receiver of callbacks has to answer."),
+        Setting(
+            "callback_networks",
+            "",
+            "Networks, comma separated, that callbacks may reach though they are not public.",
+        ),
+        Setting("delivery_days", 30, "Days that deliveries are kept; 0: for ever."),
         Setting("log_format", "json", "json, or text for people."),
         Setting("language", "en", "en or zh: the language of answers when a request asks for none."),
     )
@@ -115,6 +123,9 @@ _BOUNDS = {
     "image_pixels": (1, 1_000_000_000),
     "submissions_a_day": (0, 1_000_000_000),
     "sweep_hours": (0, 10_000),
+    "deliver": (0, 1),
+    "callback_timeout": (1, 60),
+    "delivery_days": (0, 10_000),
 }
 _CHOICES = {"log_format": ("json", "text"), "language": ("en", "zh")}
 
@@ -147,6 +158,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pixels: int
     submissions_a_day: int
     sweep_hours: int
+    deliver: int
+    callback_timeout: int
+    callback_networks: str
+    delivery_days: int
     log_format: str
     language: str
 

@@ -16,8 +16,11 @@ from smsign.console import app as console
 from smsign.http import app as api
 from smsign.log import Log
 from smsign.storage.stores import open_stores
+from smsign.web import metrics
 from smsign.web.app import App, Area
 from smsign.web.service import Service, make_service
+from smsign.worker.deliverer import Deliverer
+from smsign.worker.sender import make_sender
 from smsign.worker.testing import decide_test_signatures
 
 GC_THRESHOLD = 20_000
@@ -30,15 +33,21 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
     `started` is called on the loop once it is ready for requests.
     """
     tasks: list[asyncio.Task[None]] = []
+    delivering: tuple[Deliverer, asyncio.Task[None]] | None = None
 
     async def open_service() -> Service:
-        service = make_service(settings, await open_stores(settings), Log(settings.log_format))
+        nonlocal delivering
+        stores, log, sender = await open_stores(settings), Log(settings.log_format), make_sender(settings)
+        service = make_service(settings, stores, log, sender)
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GC_THRESHOLD)
         if settings.sweep_hours:
             tasks.append(asyncio.create_task(_sweep_now_and_then(service)))
         tasks.append(asyncio.create_task(decide_test_signatures(service.db, service.log)))
+        if settings.deliver:
+            deliverer = Deliverer(stores, settings, sender, log, metrics.observe_delivery)
+            delivering = deliverer, asyncio.create_task(deliverer.run())
         return service
 
     async def close_service(service: Service) -> None:
@@ -46,6 +55,10 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if delivering is not None:
+            deliverer, task = delivering
+            deliverer.stop()
+            await task
         await service.db.close()
         service.log.flush()
 

@@ -9,7 +9,7 @@ from string import Template
 
 from smsign import __version__
 from smsign.errors import SmsignError
-from smsign.storage import signatures
+from smsign.storage import outbox, signatures
 from smsign.storage.migrate import schema_number
 from smsign.web import metrics
 from smsign.web.service import Service
@@ -56,8 +56,11 @@ async def readyz(service: Service, request: Request) -> Response:
 async def show_metrics(service: Service, request: Request) -> Response:
     """`GET /metrics`: figures for Prometheus."""
     waiting = await signatures.count_in_audit(service.db.scan)
+    backlog = await outbox.count_all(service.db.scan)
+    oldest_s = (service.now() - backlog.oldest_at) / 1e6 if backlog.oldest_at else 0.0
     return Response(
-        body=metrics.render(waiting), headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE)
+        body=metrics.render(waiting, outbox=backlog.size, oldest_s=oldest_s),
+        headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE),
     )
 
 

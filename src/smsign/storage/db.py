@@ -6,6 +6,7 @@ in braces, which each engine replaces from its own table of fragments:
     {int} {bytes} {id}   column types        {strict} {clustered}   table options
     {lock}               locks the selected row until the transaction ends
     {binary}             compares texts by code point
+    {claim}              the same, but passes over rows that another transaction has locked
 """
 
 from __future__ import annotations

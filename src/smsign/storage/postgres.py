@@ -21,6 +21,7 @@ FRAGMENTS = (
     ("clustered", ""),
     ("lock", "FOR UPDATE"),
     ("binary", 'COLLATE "C"'),
+    ("claim", "FOR UPDATE SKIP LOCKED"),
 )
 TRIES = 5
 STATEMENT_TIMEOUT_S = 60

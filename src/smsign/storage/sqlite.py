@@ -38,6 +38,7 @@ FRAGMENTS = (
     ("clustered", "STRICT, WITHOUT ROWID"),
     ("lock", ""),
     ("binary", ""),
+    ("claim", ""),
 )
 BATCH_MAX = 256
 POINT_READ_CACHE_KIB = 128_000

@@ -23,6 +23,18 @@ _seconds = Histogram(
 _waiting = Gauge(
     "smsign_signatures_in_audit", "Signatures that wait for a decision.", multiprocess_mode="mostrecent"
 )
+_delivery_seconds = Histogram(
+    "smsign_delivery_seconds",
+    "Time that receivers of callbacks take, in seconds; its count is the number of attempts.",
+    ["form", "outcome"],
+    buckets=_BUCKETS,
+)
+_outbox = Gauge(
+    "smsign_outbox_events", "Events that endpoints are still to be told of.", multiprocess_mode="mostrecent"
+)
+_outbox_age = Gauge(
+    "smsign_outbox_oldest_seconds", "Age of the oldest of them, in seconds.", multiprocess_mode="mostrecent"
+)
 
 _children: dict[tuple[str, str, int, int], Histogram] = {}
 
@@ -36,9 +48,20 @@ def observe(route: str, method: str, status: int, code: int, seconds: float) -> 
     child.observe(seconds)
 
 
-def render(waiting: int) -> bytes:
-    """Return all figures; `waiting` is how many signatures are in the audit."""
+def observe_delivery(form: str, outcome: str, seconds: float) -> None:
+    """Count one attempt to tell an endpoint, and the time that its receiver took."""
+    _delivery_seconds.labels(form, outcome).observe(seconds)
+
+
+def render(waiting: int, *, outbox: int, oldest_s: float) -> bytes:
+    """Return all figures.
+
+    `waiting` is how many signatures are in the audit, `outbox` how many events are still to be told, the
+    oldest of them since `oldest_s` seconds.
+    """
     _waiting.set(waiting)
+    _outbox.set(outbox)
+    _outbox_age.set(oldest_s)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

@@ -8,6 +8,7 @@ import time
 import msgspec
 
 from smsign.config import Settings
+from smsign.domain.callbacks import Sender
 from smsign.domain.signatures import Rules
 from smsign.errors import SetupError
 from smsign.log import Log
@@ -31,6 +32,7 @@ class Service(msgspec.Struct):
     vault: Vault
     log: Log
     throttle: Throttle
+    sender: Sender
     trusted: tuple[Network, ...]
     stopping: bool = False
 
@@ -51,7 +53,7 @@ class Service(msgspec.Struct):
         return f"{'https' if self.is_https(request) else 'http'}://{host}"
 
 
-def make_service(settings: Settings, stores: Stores, log: Log) -> Service:
+def make_service(settings: Settings, stores: Stores, log: Log, sender: Sender) -> Service:
     """Wire a service.
 
     Raises: SetupError for a malformed list of trusted proxies.
@@ -64,6 +66,7 @@ def make_service(settings: Settings, stores: Stores, log: Log) -> Service:
         stores.vault,
         log,
         Throttle(settings.auth_failures, settings.auth_window),
+        sender,
         networks(settings.trusted_proxies),
     )
 

@@ -1,0 +1,175 @@
+"""Take what is due from the outbox, say how it reads, and record what came of telling it.
+
+A row leaves the outbox in the transaction that records that it was taken, never before: whoever dies in
+between leaves a lease that runs out, and the event is told again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from smsign.actions import callbacks as callback_actions
+from smsign.domain import callbacks
+from smsign.domain.apps import App
+from smsign.domain.audits import refuse_reason
+from smsign.domain.callbacks import ACTIVE, Answer, Callback, Keys, Letter, Sent
+from smsign.domain.events import Event, Kind, Subject
+from smsign.domain.forms import FORMS
+from smsign.storage import apps, deliveries, events, outbox, reasons
+from smsign.storage import callbacks as rows
+from smsign.storage.db import Database, Reader, Tx
+from smsign.storage.outbox import Claimed
+from smsign.storage.vault import Vault
+
+ACTOR = "system:worker"
+NONCE_BYTES = 8
+WELL_AGAIN = 3
+"""So many failures in a row, then one success: what waits for another try is due at once."""
+SWEEP_ROWS = 1000
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A claimed row with all that it takes to tell it."""
+
+    row: Claimed
+    app: App
+    callback: Callback
+    kind: str
+    sent: Sent
+
+
+async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[Claimed]:
+    """Lease due rows, of each endpoint (by id) up to the number wanted, for `lease_s` seconds."""
+    lease, until = secrets.token_hex(8), now + int(lease_s * 1_000_000)
+
+    async def change(tx: Tx) -> list[Claimed]:
+        found = []
+        for callback_id, limit in wanted.items():
+            found += await outbox.claim(tx, callback_id, lease=lease, until=until, now=now, limit=limit)
+        return found
+
+    return await db.write(change)
+
+
+async def write(db: Reader, vault: Vault, row: Claimed, *, language: str, now: int) -> Parcel | None:
+    """Return a claimed row as it is told now, or None if its endpoint is gone or paused meanwhile."""
+    callback = await rows.find_any(db, row.callback_id)
+    app = await apps.find(db, callback.app_id) if callback else None
+    if callback is None or app is None or callback.state != ACTIVE:
+        return None
+    history = await events.list_(db, Subject.SIGNATURE, row.signature_id)
+    history = [event for event in history if event.seq <= row.seq]
+    form = FORMS[callback.form]
+    if form.own_secret:
+        keys = Keys(app.app_key, callback_actions.secrets_of(vault, app, callback, now=now))
+    else:
+        sealed = await apps.get_sealed(db, app.id)
+        keys = Keys(app.app_key, (vault.unseal(sealed, app_key=app.app_key),))
+    letter = await _letter(db, history, language)
+    sent = form.write(letter, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
+    return Parcel(row, app, callback, letter.kind, sent)
+
+
+async def record(db: Database, parcel: Parcel, answer: Answer, *, chance: float, at: int, now: int) -> str:
+    """Record an attempt made at `at`, and take its row away or put it off; return why the endpoint is paused.
+
+    The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
+    """
+    row, form = parcel.row, FORMS[parcel.callback.form]
+    failed = row.attempts + 1
+
+    async def change(tx: Tx) -> tuple[str, bool]:
+        await outbox.lock_signature(tx, row.signature_id)
+        await deliveries.insert(tx, row, kind=parcel.kind, sent=parcel.sent, answer=answer, at=at)
+        if answer.taken:
+            if await outbox.delete(tx, row):
+                await _settle(tx, row, now)
+            return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
+        due_at = callbacks.next_try_at(form, failed=failed, now=now, chance=chance)
+        if await outbox.update_failed(tx, row, due_at=due_at):
+            await _settle(tx, row, now)
+        in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
+        return callbacks.why_pause(form, answer, failed=failed, in_a_row=in_a_row), False
+
+    async def hasten(tx: Tx) -> None:
+        await outbox.hasten(tx, row.callback_id, now=now)
+
+    why, well_again = await db.write(change)
+    if well_again:
+        await db.write(hasten)
+    if why:
+        await callback_actions.pause(
+            db, app=parcel.app, callback_id=row.callback_id, why=why, actor=ACTOR, now=now
+        )
+    return why
+
+
+async def release(db: Database, row: Claimed) -> None:
+    """Give a claimed row back untold."""
+
+    async def change(tx: Tx) -> None:
+        await outbox.release(tx, row)
+
+    await db.write(change)
+
+
+async def sweep(db: Database, *, keep_days: int, now: int) -> int:
+    """Remove old deliveries, and what waits for endpoints that were removed; return how many rows went."""
+    before = now - keep_days * 86_400_000_000
+    gone = 0
+    while True:
+
+        async def change(tx: Tx) -> int:
+            swept = await outbox.sweep(tx, limit=SWEEP_ROWS)
+            if keep_days:
+                swept += await deliveries.sweep(tx, before=before, limit=SWEEP_ROWS)
+            return swept
+
+        swept = await db.write(change)
+        gone += swept
+        if not swept:
+            return gone
+
+
+async def _settle(tx: Tx, row: Claimed, now: int) -> None:
+    await outbox.settle(tx, row.callback_id, first=row.signature_id, last=row.signature_id, now=now)
+
+
+async def _letter(db: Reader, history: Sequence[Event], language: str) -> Letter:
+    event, moment = history[-1], callbacks.moment_after(history)
+    letter = Letter(
+        event.id,
+        event.kind,
+        rfc3339(event.at),
+        event.seq,
+        event.subject_id,
+        moment.content,
+        moment.status,
+        moment.version,
+    )
+    if event.kind != Kind.REFUSED:
+        return letter
+    told = msgspec.json.decode(event.data)
+    known = await reasons.list_(db)
+    coded = [
+        {
+            "code": code,
+            "field": field,
+            "title": known[code].title.to(language),
+            "advice": known[code].advice.to(language),
+        }
+        for code, field in zip(told["reasons"], told["fields"], strict=True)
+        if code in known
+    ]
+    line = refuse_reason(known, told["reasons"], told["note"], language)
+    return msgspec.structs.replace(letter, refuse_reason=line, reasons=coded)
+
+
+def rfc3339(at: int) -> str:
+    """Return UTC microseconds as the API writes a time."""
+    second, rest = divmod(at, 1_000_000)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"

@@ -1,0 +1,147 @@
+"""Drain the outbox: claim what is due, tell it, record what came of it.
+
+One task looks for work; each claimed row is told in a task of its own. An endpoint has at most PER_ENDPOINT
+of them, and one that fails has one, so that a slow endpoint holds up nobody but itself. Any number of
+deliverers, on any number of machines, may run at once: a row is leased to one of them, and when that one dies
+the lease runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from smsign.actions import deliveries as actions
+from smsign.config import Settings
+from smsign.domain.callbacks import Sender
+from smsign.log import Log
+from smsign.storage import callbacks
+from smsign.storage.outbox import Claimed
+from smsign.storage.stores import Stores
+
+POLL_S = 0.5
+GATHER_S = 0.005
+"""How long freed places gather, so that rows are claimed several at a time."""
+PER_ENDPOINT = 4
+AT_ONCE = 256
+SWEEP_S = 600.0
+LEASE_MARGIN_S = 5.0
+
+Observe = Callable[[str, str, float], None]
+"""Takes the form, the outcome (delivered, failed) and the seconds of one attempt."""
+
+
+class Deliverer:
+    """Tells endpoints what is in the outbox, until it is stopped."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        settings: Settings,
+        sender: Sender,
+        log: Log,
+        observe: Observe = lambda *_: None,
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._sender = sender
+        self._log = log
+        self._observe = observe
+        self._now = now
+        self._busy: Counter[int] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._swept_at = time.monotonic() - random.uniform(0, SWEEP_S)  # noqa: S311
+
+    async def run(self) -> None:
+        """Deliver until `stop` is called; what is in flight then is finished, within its own timeout."""
+        while not self._stopping:
+            try:
+                self._wake.clear()
+                await self._take()
+                await self._sweep_now_and_then()
+            except Exception as error:  # the database may come back
+                self._log.error("deliveries failed", error)
+                await asyncio.sleep(POLL_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def stop(self) -> None:
+        """Ask it to end: nothing new is claimed."""
+        self._stopping = True
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Deliver all that is due now, and end."""
+        while await self._take() or self._tasks:
+            if self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _take(self) -> int:
+        free = AT_ONCE - len(self._tasks)
+        if free <= 0:
+            return 0
+        due = await callbacks.list_due(self._stores.db.scan, now=self._now())
+        random.shuffle(due)
+        wanted: dict[int, int] = {}
+        for callback_id, failures in due:
+            room = min((1 if failures else PER_ENDPOINT) - self._busy[callback_id], free)
+            if room > 0:
+                wanted[callback_id] = room
+                free -= room
+        if not wanted or self._stopping:
+            return 0
+        rows = await actions.claim(
+            self._stores.db, wanted, lease_s=self._settings.callback_timeout + LEASE_MARGIN_S, now=self._now()
+        )
+        for row in rows:
+            self._busy[row.callback_id] += 1
+            task = asyncio.create_task(self._tell(row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(rows)
+
+    async def _tell(self, row: Claimed) -> None:
+        try:
+            await self._deliver(row)
+        except Exception as error:  # its lease runs out, and it is told again
+            self._log.error("delivery failed", error, callback_id=row.callback_id, event_id=row.event_id)
+        finally:
+            self._busy[row.callback_id] -= 1
+            if not self._busy[row.callback_id]:
+                del self._busy[row.callback_id]
+            self._wake.set()
+
+    async def _deliver(self, row: Claimed) -> None:
+        db, at = self._stores.db, self._now()
+        parcel = await actions.write(
+            db.read, self._stores.vault, row, language=self._settings.language, now=at
+        )
+        if parcel is None:
+            await actions.release(db, row)
+            return
+        answer = await self._sender.send(parcel.sent)
+        chance = random.uniform(-1, 1)  # noqa: S311
+        why = await actions.record(db, parcel, answer, chance=chance, at=at, now=self._now())
+        outcome = "delivered" if answer.taken else "failed"
+        self._observe(parcel.callback.form, outcome, answer.ms / 1000)
+        told = {"callback_id": row.callback_id, "app_id": parcel.app.id, "event_id": row.event_id}
+        self._log.info(outcome, **told, attempt=row.attempts + 1, status=answer.status, ms=answer.ms)
+        if why:
+            self._log.warning("callback paused", **told, why=why)
+
+    async def _sweep_now_and_then(self) -> None:
+        if time.monotonic() - self._swept_at < SWEEP_S:
+            return
+        self._swept_at = time.monotonic()
+        await actions.sweep(self._stores.db, keep_days=self._settings.delivery_days, now=self._now())
