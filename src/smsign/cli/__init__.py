@@ -15,6 +15,7 @@ from smsign.cli.copy import copy
 from smsign.cli.doctor import doctor
 from smsign.cli.events import events
 from smsign.cli.serve import migrate, serve, sweep
+from smsign.cli.worker import worker
 from smsign.errors import SmsignError
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, migrate, sweep, app, account, audit, events, copy, backup, restore, doctor):
+for command in (serve, worker, migrate, sweep, app, account, audit, events, copy, backup, restore, doctor):
     cli.add_command(command)
 
 

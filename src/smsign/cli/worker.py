@@ -1,0 +1,43 @@
+"""`smsign worker`: the deliverer alone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import click
+
+from smsign.cli.options import settings_options, take_settings
+from smsign.config import Settings
+from smsign.log import Log
+from smsign.storage.stores import open_stores
+from smsign.worker.deliverer import Deliverer
+from smsign.worker.sender import make_sender
+
+
+@click.command()
+@settings_options(stored_only=False)
+def worker(**given: Any) -> None:
+    """Tell callbacks, without a server.
+
+    Stop it with Ctrl-C or SIGTERM: what is in flight is finished. Any number may run at once, on any machine
+    that reaches the database. A server does the same unless it is told otherwise with --deliver 0.
+    """
+    settings = take_settings(given)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    sender, log = make_sender(settings), Log(settings.log_format)
+    stores = await open_stores(settings)
+    deliverer = Deliverer(stores, settings, sender, log)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, deliverer.stop)
+    click.echo(f"smsign worker   data in {settings.folder}   stop with Ctrl-C", err=True)
+    try:
+        await deliverer.run()
+    finally:
+        await stores.close()
+        log.flush()
