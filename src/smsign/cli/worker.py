@@ -1,8 +1,9 @@
-"""`smsign worker`: the deliverer alone."""
+"""`smsign worker`: what a server does beside the requests, alone."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from typing import Any
 
@@ -14,12 +15,13 @@ from smsign.log import Log
 from smsign.storage.stores import open_stores
 from smsign.worker.deliverer import Deliverer
 from smsign.worker.sender import make_sender
+from smsign.worker.testing import decide_test_signatures
 
 
 @click.command()
 @settings_options(stored_only=False)
 def worker(**given: Any) -> None:
-    """Tell callbacks, without a server.
+    """Tell callbacks, and decide for test applications, without a server.
 
     Stop it with Ctrl-C or SIGTERM: what is in flight is finished. Any number may run at once, on any machine
     that reaches the database. A server does the same unless it is told otherwise with --deliver 0.
@@ -36,8 +38,12 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
     click.echo(f"smsign worker   data in {settings.folder}   stop with Ctrl-C", err=True)
+    deciding = asyncio.create_task(decide_test_signatures(stores.db, log))
     try:
         await deliverer.run()
     finally:
+        deciding.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await deciding
         await stores.close()
         log.flush()
