@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature, unknown_id
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
-from smsign.http import errors, in_use, operations, signatures, signs
+from smsign.http import callbacks, errors, in_use, operations, signatures, signs
 from smsign.http.auth import authenticate
 from smsign.web.service import Service
 from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response, sign_id
@@ -33,6 +33,14 @@ API: dict[str, dict[str, Handler]] = {
     "/v1/signs/{id}/withdraw": {"POST": signs.withdraw},
     "/v1/signs/{id}/versions/{n}/images/{slot}": {"GET": signs.evidence},
     "/v1/app": {"GET": in_use.show_app},
+    "/v1/callbacks": {"GET": callbacks.list_, "POST": callbacks.create},
+    "/v1/callbacks/{callback}": {"GET": callbacks.show, "DELETE": callbacks.delete},
+    "/v1/callbacks/{callback}/rotate": {"POST": callbacks.rotate},
+    "/v1/callbacks/{callback}/resume": {"POST": callbacks.resume},
+    "/v1/callbacks/{callback}/replay": {"POST": callbacks.replay},
+    "/v1/callbacks/{callback}/deliveries": {"GET": callbacks.list_deliveries},
+    "/v1/callbacks/{callback}/deliveries/{delivery}": {"GET": callbacks.show_delivery},
+    "/v1/callbacks/{callback}/deliveries/{delivery}/resend": {"POST": callbacks.resend},
 }
 OPEN: dict[str, dict[str, Handler]] = {
     "/": {"GET": operations.home},
