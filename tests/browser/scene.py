@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import msgspec
 from PIL import Image, ImageDraw
 
+from smsign.actions import callbacks
+from smsign.domain.apps import App
+from smsign.domain.callbacks import Answer, Callback, Sent
+from smsign.storage import apps, deliveries
+from smsign.storage.db import Tx
+from smsign.storage.outbox import Claimed
+from smsign.storage.stores import Stores
 from tests.running import PASSWORD, Key, Server
 
 NAMES = ("极光推送", "星河物流", "云杉银行", "Harbor", "青禾教育", "山海旅行", "南风书店", "橙光影业")
@@ -24,6 +32,7 @@ class Scene(msgspec.Struct):
     app: int
     refused: int
     waiting: int
+    callback: int
 
 
 def licence(name: str, *, width: int = 1400, height: int = 1000, tint: str = "#f3efe2") -> bytes:
@@ -70,12 +79,14 @@ def build(server: Server) -> Scene:
         server, mine, "极光推送", [("image0", ("a.png", licence("v2", tint="#eef3e2")))], to=ids["极光推送"]
     )
     server.decide(ids["极光推送"], passed=True)
+    server.do(lambda stores: _add_paused(stores, mine))
     refused = _submit(server, mine, "极光短信", [("image0", ("a.png", licence("b")))])
     server.decide(refused, passed=False, reasons=("too_generic", "not_registered"), note="请补充商标注册证。")
     server.decide(ids["Harbor"], passed=True)
     server.decide(ids["南风书店"], passed=False, reasons=("unreadable",))
     app = server.do(lambda stores: _app_id(stores, mine))
-    return Scene(owner, auditor, admin, app, refused, ids["云杉银行"])
+    callback = server.do(lambda stores: _add_callback(stores, mine, refused))
+    return Scene(owner, auditor, admin, app, refused, ids["云杉银行"], callback)
 
 
 def _submit(server: Server, key: Key, sign: str, files: Any, *, to: int | None = None, **fields: str) -> int:
@@ -88,11 +99,56 @@ def _submit(server: Server, key: Key, sign: str, files: Any, *, to: int | None =
 
 
 async def _app_id(stores: Any, key: Key) -> int:
-    from smsign.storage import apps
-
     app = await apps.find_by_key(stores.db.read, key.app_key)
     assert app is not None
     return app.id
+
+
+class Nobody:
+    """A sender that sends nothing: these addresses are not there."""
+
+    async def check(self, url: str) -> str:
+        return ""
+
+    async def send(self, sent: Sent) -> Answer:
+        return Answer(200)
+
+
+async def _register(stores: Stores, key: Key, url: str, now: int) -> tuple[App, Callback]:
+    app = await apps.get(stores.db.read, key.app_key)
+    told: dict[str, Any] = {"url": url, "form": "standard", "actor": "account:chen.yu", "now": now}
+    return app, await callbacks.register(stores.db, stores.vault, Nobody(), app=app, **told)
+
+
+async def _add_paused(stores: Stores, key: Key) -> None:
+    now = time.time_ns() // 1000
+    app, callback = await _register(stores, key, "https://crm.jiguang.example/hooks/sms-signatures", now)
+    who: dict[str, Any] = {"why": "failing", "actor": "system:worker", "now": now}
+    await callbacks.pause(stores.db, app=app, callback_id=callback.id, **who)
+
+
+async def _add_callback(stores: Stores, key: Key, sign_id: int) -> int:
+    now = time.time_ns() // 1000
+    _app, callback = await _register(stores, key, "https://ops.jiguang.example/callbacks", now)
+    slow, busy, good = (
+        Answer(None, "", "no answer within 10 s", 10_003),
+        Answer(503, "busy", "", 812),
+        Answer(200, "ok", "", 41),
+    )
+    for seq, answers in ((1, [slow, busy, good]), (2, [busy])):
+        for attempts, answer in enumerate(answers):
+
+            async def change(
+                tx: Tx, seq: int = seq, attempts: int = attempts, answer: Answer = answer
+            ) -> None:
+                row = Claimed(callback.id, sign_id, seq, seq, attempts, "")
+                kind = ("signature.submitted", "signature.refused")[seq - 1]
+                body = f'{{"type":"{kind}","data":{{"sign_id":{sign_id},"sign":"极光短信","seq":{seq}}}}}'
+                sent = Sent("POST", callback.url, {"webhook-id": f"evt_{seq}"}, body)
+                await deliveries.insert(tx, row, kind=kind, sent=sent, answer=answer, at=now)
+
+            await stores.db.write(change)
+    return callback.id
 
 
 __all__ = ["NAMES", "PASSWORD", "Scene", "build", "licence"]

@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
             "decide": (scene.auditor, f"/console/desk/{scene.waiting}"),
             "apps": (scene.owner, "/console/apps"),
             "app": (scene.owner, f"/console/apps/{scene.app}"),
+            "callback": (scene.owner, f"/console/apps/{scene.app}/callbacks/{scene.callback}"),
             "submit": (scene.owner, f"/console/signatures/{scene.refused}/resubmit"),
             "signature": (scene.owner, f"/console/signatures/{scene.refused}"),
             "figures": (scene.admin, "/console/figures"),

@@ -228,6 +228,7 @@ def test_axe_finds_nothing_on_any_page(
         (scene.auditor, f"/console/desk/{scene.refused}"),
         (scene.owner, "/console/apps"),
         (scene.owner, f"/console/apps/{scene.app}"),
+        (scene.owner, f"/console/apps/{scene.app}/callbacks/{scene.callback}"),
         (scene.owner, f"/console/apps/{scene.app}/submit"),
         (scene.owner, f"/console/signatures/{scene.refused}"),
         (scene.owner, f"/console/signatures/{scene.refused}/resubmit"),

@@ -13,6 +13,7 @@ from smsign.console.app import ROUTES, Route
 from smsign.domain.accounts import Role
 from tests.pictures import noise
 from tests.running import Key, Server
+from tests.storage.test_outbox import add_paused_callbacks
 
 PEOPLE = {
     "nobody": (),
@@ -30,6 +31,7 @@ class World(msgspec.Struct):
     tokens: dict[str, str | None]
     app: int
     signature: int
+    callback: int
     key: Key
 
 
@@ -46,7 +48,9 @@ def world(server: Server) -> World:
     with server.visitor(tokens["owner"]) as owner:
         page = owner.get("/console/apps").text
     app = int(page.partition('href="/console/apps/')[2].partition('"')[0])
-    return World(server, tokens, app, answer.json()["sign_id"], key)
+    server.do(lambda stores: add_paused_callbacks(stores, [key]))
+    callback = httpx.get(f"{server.url}/v1/callbacks", auth=key.auth).json()["callbacks"][0]["callback_id"]
+    return World(server, tokens, app, answer.json()["sign_id"], callback, key)
 
 
 def expected(route: Route, name: str, method: str) -> set[int]:
@@ -103,7 +107,8 @@ def test_those_who_manage_an_application_withdraw_its_signature(world: World, na
 
 def path_of(world: World, route: Route) -> str:
     """Return a path of the route that is about something that is there."""
-    values = {"app": world.app, "signature": world.signature, "account": 1_000_000, "session": 1_000_000}
+    values = {"app": world.app, "signature": world.signature, "callback": world.callback}
+    values |= {"account": 1_000_000, "session": 1_000_000, "delivery": 1_000_000}
     words = {"name:word": "app.css", "token:word": "none", "slot:word": "image0", "version": 1}
     path = route.pattern
     for key, value in (values | words).items():

@@ -14,7 +14,20 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from smsign.actions import accounts as account_actions
-from smsign.console import admin, apps, desk, ledger, me, pages, people, pictures, signatures, sso, submit
+from smsign.console import (
+    admin,
+    apps,
+    callbacks,
+    desk,
+    ledger,
+    me,
+    pages,
+    people,
+    pictures,
+    signatures,
+    sso,
+    submit,
+)
 from smsign.console.visit import HOME, Visit, not_here
 from smsign.domain.accounts import Role
 from smsign.errors import InvalidInput, NotFound, OutOfFreq, Refusal
@@ -66,6 +79,19 @@ ROUTES = (
     Route("/console/apps/{app}/open", ADMINS, post=apps.open_),
     Route("/console/apps/{app}/owners", ADMINS, post=apps.add_owner),
     Route("/console/apps/{app}/owners/{account}/remove", ADMINS, post=apps.remove_owner),
+    Route("/console/apps/{app}/callbacks", OWNERS, post=callbacks.create),
+    Route("/console/apps/{app}/callbacks/{callback}", OWNERS, get=callbacks.show),
+    Route("/console/apps/{app}/callbacks/{callback}/secret", OWNERS, post=callbacks.show_secret),
+    Route("/console/apps/{app}/callbacks/{callback}/rotate", OWNERS, post=callbacks.rotate),
+    Route("/console/apps/{app}/callbacks/{callback}/pause", OWNERS, post=callbacks.pause),
+    Route("/console/apps/{app}/callbacks/{callback}/resume", OWNERS, post=callbacks.resume),
+    Route("/console/apps/{app}/callbacks/{callback}/replay", OWNERS, post=callbacks.replay),
+    Route("/console/apps/{app}/callbacks/{callback}/remove", OWNERS, post=callbacks.remove),
+    Route(
+        "/console/apps/{app}/callbacks/{callback}/deliveries/{delivery}/resend",
+        OWNERS,
+        post=callbacks.resend,
+    ),
     Route("/console/apps/{app}/submit", OWNERS, get=submit.show_new, post=submit.create),
     Route("/console/check", OWNERS, get=submit.check),
     Route("/console/signatures/{signature}", ANYONE, get=signatures.show),

@@ -10,12 +10,15 @@ from smsign.console.visit import HOME, Visit
 from smsign.domain import testing
 from smsign.domain.accounts import Role
 from smsign.domain.apps import App
+from smsign.domain.callbacks import Callback
 from smsign.domain.events import Subject
+from smsign.domain.forms import FORMS
 from smsign.domain.signatures import ID_MAX, Status
 from smsign.errors import InvalidInput
-from smsign.storage import accounts, events, reasons
+from smsign.storage import accounts, callbacks, events, outbox, reasons
 from smsign.storage import apps as rows
 from smsign.storage import signatures as signature_rows
+from smsign.storage.outbox import Backlog
 from smsign.web.wire import Response
 
 PAGE = 50
@@ -29,6 +32,13 @@ class Card(msgspec.Struct):
     app: App
     counts: dict[int, int]
     used: str | None
+
+
+class Endpoint(msgspec.Struct):
+    """An endpoint of an application, with how much waits for it."""
+
+    callback: Callback
+    waiting: Backlog
 
 
 async def list_(visit: Visit) -> Response:
@@ -179,8 +189,15 @@ async def _page(visit: Visit, app: App, *, secret: str | None = None) -> Respons
         state=state,
         q=text,
         overlaps=OVERLAPS_H,
+        callbacks=await _endpoints(visit, app),
+        forms=list(FORMS),
         done=visit.query.get("done", ""),
     )
+
+
+async def _endpoints(visit: Visit, app: App) -> list[Endpoint]:
+    found = await callbacks.list_(visit.db.read, app.id)
+    return [Endpoint(each, await outbox.count(visit.db.scan, each.id)) for each in found]
 
 
 def int_of(text: str) -> int:

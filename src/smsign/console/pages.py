@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import jinja2
+import msgspec
 
 from smsign import __version__
 
@@ -65,7 +66,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.globals.update(static=static_url, version=__version__)
-    env.filters.update(who=who)
+    env.filters.update(who=who, headers=headers)
     return env
 
 
@@ -105,6 +106,11 @@ def age(visit: Visit, span: int | None) -> str:
         if seconds >= length:
             return visit.t(f"{{n}} {unit}", n=seconds // length)
     return visit.t("{n} s", n=seconds)
+
+
+def headers(text: str) -> str:
+    """Return headers, kept as a JSON object, one a line."""
+    return "\n".join(f"{name}: {value}" for name, value in msgspec.json.decode(text).items())
 
 
 def who(actor: str) -> str:
