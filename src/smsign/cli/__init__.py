@@ -10,13 +10,11 @@ from smsign import __version__
 from smsign.cli.account import account
 from smsign.cli.app import app
 from smsign.cli.audit import audit
-from smsign.cli.backup import backup, restore
-from smsign.cli.copy import copy
-from smsign.cli.doctor import doctor
+for command in (serve, worker, migrate, sweep, app, callback, account, audit, events, copy, backup, restore, doctor):
 from smsign.cli.events import events
 from smsign.cli.serve import migrate, serve, sweep
 from smsign.cli.worker import worker
-from smsign.errors import SmsignError
+from smsign.errors import Refusal, SmsignError
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -40,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, worker, migrate, sweep, app, account, audit, events, copy, backup, restore, doctor):
+for command in (serve, worker, migrate, sweep, app, callback, account, audit, events, copy, backup, restore, doctor):
     cli.add_command(command)
 
 
@@ -48,6 +46,10 @@ def main() -> None:
     """Run the command line; a failure that smsign foresees is one line, not a traceback."""
     try:
         cli()
+    except Refusal as refusal:
+        for problem in refusal.problems:
+            click.echo(f"smsign: {problem.field}: {problem.reason.en}; {problem.hint.en}", err=True)
+        sys.exit(1)
     except SmsignError as error:
         click.echo(f"smsign: {error}", err=True)
         sys.exit(1)

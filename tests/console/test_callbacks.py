@@ -1,0 +1,86 @@
+"""An application's endpoints, as its owner manages them on pages."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from tests.running import PASSWORD, Server
+from tests.worker.receiver import Receiver, status
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    opened = Receiver().open()
+    yield opened
+    opened.end()
+
+
+def _wait(visitor: httpx.Client, path: str, text: str) -> str:
+    deadline = time.monotonic() + 10
+    while text not in (page := visitor.get(path).text) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert text in page
+    return page
+
+
+def test_an_owner_adds_reads_resumes_and_removes(start: Callable[..., Server], receiver: Receiver) -> None:
+    server = start(callback_networks="127.0.0.1/32")
+    token = server.make_account("zhou.min", "owner")
+    (key,) = server.make_apps(1, names=["书店"], owner="zhou.min")
+    with server.visitor(token) as visitor:
+        match = re.search(r'href="(/console/apps/\d+)"', visitor.get("/console/apps").text)
+        assert match is not None
+        home = match[1]
+        refused = visitor.post(f"{home}/callbacks", data={"url": "http://10.0.0.1/", "form": "standard"})
+        assert refused.status_code == 422
+        assert "10.0.0.1, which is not public (private)" in refused.text
+
+        added = visitor.post(f"{home}/callbacks", data={"url": receiver.url, "form": "standard"})
+        match = re.search(r"whsec_[\w+/=]+", added.text)
+        assert match is not None
+        secret = match[0]
+        match = re.search(rf'action="({home}/callbacks/\d+)/pause"', added.text)
+        assert match is not None
+        path = match[1]
+        assert secret not in visitor.get(path).text
+        assert visitor.post(f"{path}/secret", data={"password": "wrong"}).status_code == 422
+        assert secret in visitor.post(f"{path}/secret", data={"password": PASSWORD}).text
+
+        receiver.behave = status(410)
+        httpx.post(f"{server.url}/v1/sign", auth=key.auth, files={"sign": (None, "极光推送")})
+        page = _wait(visitor, path, "said that it is gone (410)")
+        assert "POST " + receiver.url in page
+        assert "&#34;sign&#34;:&#34;极光推送&#34;" in page
+        Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)
+        assert "is paused" in visitor.get(home).text
+
+        receiver.behave = status(200)
+        assert visitor.post(f"{path}/resume").status_code == 303
+        page = _wait(visitor, path, "delivered 200")
+        match = re.search(r"/deliveries/(\d+)/resend", page)
+        assert match is not None
+        assert visitor.post(f"{path}{match[0]}").headers["location"] == f"{path}?done=resent"
+        receiver.wait_for(lambda got: len(got) == 3)
+        assert visitor.post(f"{path}/replay", data={"hours": "24"}).status_code == 303
+        receiver.wait_for(lambda got: len(got) == 4)
+        assert visitor.post(f"{path}/replay", data={"hours": "5"}).status_code == 422
+        assert "failed 410" in visitor.get(f"{path}?state=failed").text
+
+        rotated = visitor.post(f"{path}/rotate", data={"password": PASSWORD, "overlap": "1"})
+        assert "valid until" in rotated.text
+        assert secret not in rotated.text
+        assert visitor.post(f"{path}/pause").status_code == 303
+        assert "paused by hand" in visitor.get(path).text
+        assert visitor.post(f"{path}/remove").headers["location"] == f"{home}?done=deleted"
+        assert visitor.get(path).status_code == 404
+        timeline = visitor.get(home).text
+        for words in ("callback added", "callback paused", "callback resumed", "delivery sent again"):
+            assert words in timeline
