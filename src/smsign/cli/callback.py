@@ -19,7 +19,6 @@ from smsign.domain.forms import FORMS
 from smsign.storage import apps, deliveries, outbox
 from smsign.storage import callbacks as rows
 from smsign.storage.stores import Stores
-from smsign.worker.sender import make_sender
 
 _STYLES = {"active": "green", "paused": "red", "delivered": "green", "failed": "red"}
 
@@ -36,6 +35,8 @@ def callback() -> None:
 @stored
 async def add(stores: Stores, name: str, url: str, *, form: str, as_json: bool) -> None:
     """Add an endpoint; answers its secret. The vendor's form asks it to echo first."""
+    from smsign.worker.sender import make_sender  # the HTTP client takes long to load
+
     app = await apps.get(stores.db.read, name)
     sender = make_sender(take_settings(dict(click.get_current_context().params)))
     made = await actions.register(

@@ -13,9 +13,6 @@ from smsign.cli.options import settings_options, take_settings
 from smsign.config import Settings
 from smsign.log import Log
 from smsign.storage.stores import open_stores
-from smsign.worker.deliverer import Deliverer
-from smsign.worker.sender import make_sender
-from smsign.worker.testing import decide_test_signatures
 
 
 @click.command()
@@ -31,6 +28,10 @@ def worker(**given: Any) -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from smsign.worker.deliverer import Deliverer  # only now: other commands do not wait for them to load
+    from smsign.worker.sender import make_sender
+    from smsign.worker.testing import decide_test_signatures
+
     sender, log = make_sender(settings), Log(settings.log_format)
     stores = await open_stores(settings)
     deliverer = Deliverer(stores, settings, sender, log)

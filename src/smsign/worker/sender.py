@@ -25,6 +25,9 @@ BODY_S = 2.0
 ADDRESSES = 3
 """So many addresses of a name are tried."""
 HEADERS = {"user-agent": f"smsign/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
+_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no certificate; for what is not encrypted."""
+
 _ONCE = httpx2.Limits(max_keepalive_connections=0)
 
 
@@ -34,7 +37,7 @@ class HttpSender:
     def __init__(self, guard: Guard, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._guard = guard
         self._timeout_s = timeout_s
-        self._tls = tls or httpx2.create_ssl_context()
+        self._tls = tls
 
     async def check(self, url: str) -> str:
         """Return why nothing may be sent to `url`, or an empty text."""
@@ -54,7 +57,7 @@ class HttpSender:
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=_ONCE) as transport,
+                httpx2.AsyncHTTPTransport(verify=self._context(sent.url), limits=_ONCE) as transport,
             ):
                 response = await self._ask(transport, sent)
                 status = response.status_code
@@ -68,6 +71,14 @@ class HttpSender:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
         return Answer(status, shown, error, round((time.perf_counter() - started) * 1000))
+
+    def _context(self, url: str) -> ssl.SSLContext:
+        """Return what certificates are held to; reading the authorities takes a tenth of a second, once."""
+        if not url.startswith("https:"):
+            return _NOBODY
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        return self._tls
 
     async def _ask(self, transport: httpx2.AsyncHTTPTransport, sent: Sent) -> httpx2.Response:
         url = httpx2.URL(sent.url)
