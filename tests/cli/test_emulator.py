@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from smsign.domain.audits import REASONS
 from smsign.domain.testing import PASSES, PENDING, REFUSALS
 from tests.running import Server
+from tests.worker.receiver import Receiver
 
 READY_S = 1.0
 WALK_S = 2.0
@@ -145,3 +147,16 @@ def test_port_0_finds_a_free_one_for_an_ordinary_server_too(engine: str, tmp_pat
                 time.sleep(0.02)
         process.terminate()
         process.stderr.read()
+
+
+def test_a_receiver_beside_it_is_told(engine: str) -> None:
+    receiver = Receiver().open()
+    with _emulator() as emulator, httpx.Client(base_url=emulator.url, auth=emulator.auth) as api:
+        made = api.post("/v1/callbacks", json={"url": receiver.url})
+        assert made.status_code == 200, made.text
+        api.post("/v1/sign", files={"sign": (None, PASSES)})
+        receiver.wait_for(lambda got: len(got) == 2)
+        kinds = [Webhook(made.json()["secret"]).verify(got.body, got.headers)["type"] for got in receiver.got]
+        assert kinds == ["signature.submitted", "signature.passed"]
+        assert api.post("/v1/callbacks", json={"url": "http://10.0.0.1/"}).status_code == 422
+    receiver.end()

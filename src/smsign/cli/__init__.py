@@ -10,7 +10,10 @@ from smsign import __version__
 from smsign.cli.account import account
 from smsign.cli.app import app
 from smsign.cli.audit import audit
-for command in (serve, worker, migrate, sweep, app, callback, account, audit, events, copy, backup, restore, doctor):
+from smsign.cli.backup import backup, restore
+from smsign.cli.callback import callback
+from smsign.cli.copy import copy
+from smsign.cli.doctor import doctor
 from smsign.cli.events import events
 from smsign.cli.serve import migrate, serve, sweep
 from smsign.cli.worker import worker
@@ -38,7 +41,10 @@ def cli() -> None:
     """
 
 
-for command in (serve, worker, migrate, sweep, app, callback, account, audit, events, copy, backup, restore, doctor):
+SERVING = (serve, worker, migrate, sweep)
+DAILY = (app, callback, account, audit, events)
+KEEPING = (copy, backup, restore, doctor)
+for command in (*SERVING, *DAILY, *KEEPING):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -19,6 +20,8 @@ from smsign.domain.testing import PASSES, PENDING, REFUSALS
 from smsign.storage.stores import Stores
 
 NAME = "test"
+LOOPBACK = "127.0.0.0/8, ::1/128"
+"""What callbacks may reach, unless the settings name other networks: a test's receiver runs beside it."""
 
 
 @contextmanager
@@ -35,6 +38,9 @@ def settings_of_test(given: dict[str, Any], *, with_demo: bool) -> Iterator[Sett
     signal.signal(signal.SIGTERM, _end)  # so that the folder goes, however early the stop comes
     folder = tempfile.mkdtemp(prefix="smsign-test-")
     kept = dict.fromkeys(("blobs", "secret_key"), "")  # also over what the environment says
+    networks = SETTINGS["callback_networks"]
+    if given.get(networks.name) is None and networks.env not in os.environ:
+        kept[networks.name] = LOOPBACK
     try:
         yield config.load(
             given | kept | {"data": folder, "database": f"sqlite:{folder}/smsign.db?durable=no"}

@@ -147,6 +147,7 @@ _STATUS_AFTER: dict[str, Status] = {
     Kind.REOPENED: Status.IN_AUDIT,
     Kind.PASSED: Status.PASSED,
     Kind.REFUSED: Status.REFUSED,
+    Kind.WITHDRAWN: Status.REFUSED,
 }
 
 
