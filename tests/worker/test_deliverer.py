@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from smsign.actions import apps as app_actions
-from smsign.actions import audits, callbacks, deliveries
+from smsign.actions import audits, callbacks, deliveries, signatures
 from smsign.domain.audits import REASONS
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.events import Subject
@@ -74,6 +74,29 @@ async def test_the_standard_form_tells_every_event_signed_and_in_order(
     ] * 4
     assert [each.body.encode() for each in made] == [got.body for got in receiver.got]
     assert scene.told == [("standard", "delivered")] * 4
+
+
+async def test_what_is_told_is_of_the_moment_of_the_event(scene: Scene, receiver: Receiver) -> None:
+    app = await scene.make_app()
+    await scene.register(app, receiver.url)
+    db = scene.stores.db
+    who: dict[str, Any] = {"app": app, "actor": "test:app"}
+    sign_id = await scene.submit(app)
+    await signatures.withdraw(db, signature_id=sign_id, now=scene.tick(), **who)
+    await scene.submit(app, "改后签名", sign_id)
+    await scene.decide(sign_id, "format")
+    await audits.reopen(db, signature_id=sign_id, reason="再看", actor="test:admin", now=scene.tick())
+    await signatures.delete(db, signature_id=sign_id, now=scene.tick(), **who)
+    await scene.drain()
+    told = [(got.json["type"].partition(".")[2], got.json["data"]) for got in receiver.got]
+    assert [(kind, data["status"], data["version"], data["sign"]) for kind, data in told] == [
+        ("submitted", 0, 1, "极光推送"),
+        ("withdrawn", 2, 1, "极光推送"),
+        ("resubmitted", 0, 2, "改后签名"),
+        ("refused", 2, 2, "改后签名"),
+        ("reopened", 0, 3, "改后签名"),
+        ("deleted", 0, 3, "改后签名"),
+    ]
 
 
 async def test_the_vendors_form_is_as_its_receivers_know_it(scene: Scene, receiver: Receiver) -> None:
