@@ -1,0 +1,194 @@
+"""The contract's four calls through both clients, against a running server on both engines."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smsign.client import (
+    AuthFailed,
+    Client,
+    InUse,
+    InvalidBody,
+    InvalidImage,
+    InvalidSignature,
+    InvalidSignId,
+    NoConnection,
+    NoSmsService,
+    NotDecided,
+    OtherInAudit,
+    Picture,
+    SmsignApiError,
+    Status,
+)
+from tests.http.raw import rows
+from tests.pictures import noise
+from tests.running import Key, Server, free_port
+
+
+def slots(server: Server, sign_id: int) -> dict[str, str]:
+    """Return the slots of a signature's pictures, and the SHA-256 of each."""
+    found = rows(server, "SELECT slot, sha256 FROM image WHERE signature_id = $1 ORDER BY slot", sign_id)
+    return {slot: bytes(sha).hex() if isinstance(sha, bytes) else sha for slot, sha in found}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_signature_is_created_refused_modified_passed_and_kept_while_in_use(
+    server: Server, client: Client
+) -> None:
+    sign_id = client.create_sign("极光推送", images=[noise()], remark="官网")
+    waiting = client.get_sign(sign_id)
+    assert (waiting.sign, waiting.status, waiting.in_audit) == ("极光推送", Status.IN_AUDIT, True)
+    server.decide(sign_id, passed=False, note="第二页缺失")
+    refused = client.wait_until_decided(sign_id)
+    assert refused.refused
+    assert "第二页缺失" in (refused.refuse_reason or "")
+    assert client.modify_sign(sign_id, "修改的签名") == sign_id
+    server.decide(sign_id, passed=True)
+    passed = client.get_sign(sign_id)
+    assert (passed.passed, passed.in_use, passed.is_default, passed.refuse_reason) == (True, True, 1, None)
+    with pytest.raises(InUse):
+        client.delete_sign(sign_id)
+
+
+def test_a_signature_in_the_audit_is_deleted_and_gone(client: Client) -> None:
+    sign_id = client.create_sign("极光推送")
+    client.delete_sign(sign_id)
+    with pytest.raises(InvalidSignId):
+        client.get_sign(sign_id)
+    with pytest.raises(InvalidSignId):
+        client.delete_sign(sign_id)
+
+
+def test_pictures_come_as_paths_bytes_and_files_and_arrive_in_their_slots(
+    server: Server, client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / '证照 "1".jpg'
+    path.write_bytes(noise(form="JPEG"))
+    with path.open("rb") as file:
+        images: list[Picture] = [path, str(path), noise(), file]
+        kept = slots(server, client.create_sign("极光推送", images=images))
+        assert not file.closed
+    photo, drawn = sha256(path.read_bytes()), sha256(noise())
+    assert kept == {"image0": photo, "image1": photo, "image2": drawn, "image3": photo}
+
+
+def test_pictures_go_to_the_slots_that_are_named(server: Server, client: Client) -> None:
+    sent: dict[str, Picture] = {"idCardImage": noise(), "image2": io.BytesIO(noise(seed=2))}
+    kept = slots(server, client.create_sign("极光推送", images=sent))
+    assert kept == {"idCardImage": sha256(noise()), "image2": sha256(noise(seed=2))}
+
+
+def test_a_file_is_sent_from_where_it_stands_even_if_it_cannot_be_rewound(
+    server: Server, client: Client
+) -> None:
+    class Pipe(io.RawIOBase):
+        def __init__(self, data: bytes) -> None:
+            self._data = io.BytesIO(data)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: object) -> int:
+            return self._data.readinto(buffer)  # type: ignore[arg-type]
+
+    skipped = io.BytesIO(b"front matter" + noise())
+    skipped.seek(len(b"front matter"))
+    sign_id = client.create_sign("极光推送", images=[Pipe(noise(seed=2)), skipped])  # type: ignore[list-item]
+    assert slots(server, sign_id) == {"image0": sha256(noise(seed=2)), "image1": sha256(noise())}
+
+
+def test_what_cannot_be_a_picture_is_said_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"5 pictures, at most 4"):
+        client.create_sign("极光推送", images=[noise()] * 5)
+    with pytest.raises(ValueError, match=r"no such picture: image4"):
+        client.create_sign("极光推送", images={"image4": noise()})
+    with pytest.raises(TypeError, match="as a list"):
+        client.create_sign("极光推送", images="licence.png")
+    with pytest.raises(TypeError, match="open as text"):
+        client.create_sign("极光推送", images=[io.StringIO("x")])  # type: ignore[list-item]
+    with pytest.raises(FileNotFoundError):
+        client.create_sign("极光推送", images=[tmp_path / "none.png"])
+
+
+def test_each_refusal_is_an_exception_of_its_own_with_everything_that_is_wrong(
+    server: Server, app: Key, client: Client, connect: Callable[..., Client]
+) -> None:
+    with pytest.raises(InvalidBody) as wrong:
+        client.create_sign("【坏】的 签名", images=[b"no picture"], remark="x" * 101)
+    assert {"sign", "image0", "remark"} == {each.field for each in wrong.value.details}
+    with pytest.raises(InvalidSignature):
+        client.create_sign("短")
+    with pytest.raises(InvalidImage) as picture:
+        client.create_sign("极光推送", images=[b"no picture"])
+    assert [each.field for each in picture.value.details] == ["image0"]
+    assert (picture.value.code, picture.value.status) == (50101, 403)
+    assert picture.value.request_id
+    sign_id = client.create_sign("极光推送")
+    with pytest.raises(OtherInAudit, match=f"50103 .*: sign: signature {sign_id} is in"):
+        client.create_sign("另外的")
+    with pytest.raises(AuthFailed):
+        connect(server.url, Key(app.app_key, "0" * 24)).get_sign(1)
+    assert server.run("app", "close", app.app_key).returncode == 0
+    with pytest.raises(NoSmsService) as closed:
+        client.get_sign(1)
+    assert isinstance(closed.value, SmsignApiError)
+
+
+def test_reasons_come_in_the_language_that_is_asked_for(
+    server: Server, app: Key, connect: Callable[..., Client]
+) -> None:
+    with pytest.raises(InvalidSignature) as wrong:
+        connect(server.url + "/v1/", app, language="zh").create_sign("短")
+    assert "字符" in wrong.value.details[0].reason
+
+
+def test_a_decision_is_waited_for_and_a_wait_ends(server: Server, client: Client) -> None:
+    sign_id = client.create_sign("极光推送")
+    with pytest.raises(NotDecided, match=f"{sign_id} is still in the audit after 0.3 s") as late:
+        client.wait_until_decided(sign_id, timeout_s=0.3)
+    assert late.value.sign.in_audit
+    assert isinstance(late.value, TimeoutError)
+    auditor = threading.Timer(0.4, server.decide, (sign_id,), {"passed": True})
+    auditor.start()
+    assert client.wait_until_decided(sign_id, timeout_s=20).passed
+    auditor.join()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+def test_a_wait_outlives_a_restart_of_the_server(
+    start: Callable[..., Server], connect: Callable[..., Client]
+) -> None:
+    server = start()
+    client = connect(server.url, server.make_app(), retries=0)
+    sign_id = client.create_sign("极光推送")
+
+    def restart() -> None:
+        server.kill()
+        server.decide(sign_id, passed=True)
+        server.start()
+
+    restarting = threading.Timer(0.2, restart)
+    restarting.start()
+    assert client.wait_until_decided(sign_id, timeout_s=30).passed
+    restarting.join()
+
+
+def test_where_nothing_listens_is_said_after_the_retries(connect: Callable[..., Client]) -> None:
+    started = time.monotonic()
+    with pytest.raises(NoConnection) as none:
+        connect(f"http://127.0.0.1:{free_port()}", retries=1).create_sign("极光推送")
+    assert not none.value.maybe_done
+    assert time.monotonic() - started > 0.1
+    with pytest.raises(ValueError, match="base_url"):
+        connect("localhost:8080")
