@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from smsign.cli.profiles import VARIABLES
 from smsign.config import SETTINGS
 from tests.running import Server
 
@@ -39,7 +40,24 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 def test_every_setting_in_the_readme_exists() -> None:
     named = set(re.findall(r"SMSIGN_([A-Z_]+)", (ROOT / "README.md").read_text("utf-8")))
-    assert named <= {name.upper() for name in SETTINGS}
+    assert named <= {name.upper() for name in SETTINGS} | {name.removeprefix("SMSIGN_") for name in VARIABLES}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+def test_the_readmes_python_runs(start: Callable[..., Server]) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    server = start(demo=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("http://127.0.0.1:8080", server.url)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wait for its decision" in done.stdout
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)

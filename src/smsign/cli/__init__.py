@@ -1,4 +1,7 @@
-"""The command line: `smsign COMMAND`. Each command calls one action or read and shows what came of it."""
+"""The command line: `smsign COMMAND`. Each command calls one action or read and shows what came of it.
+
+The operator's commands work on the data; the integrator's (sign, import, export) on a service, by the SDK.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,48 @@ import sys
 import click
 
 from smsign import __version__
-from smsign.cli.account import account
-from smsign.cli.app import app
-from smsign.cli.audit import audit
-from smsign.cli.backup import backup, restore
-from smsign.cli.callback import callback
-from smsign.cli.copy import copy
-from smsign.cli.doctor import doctor
-from smsign.cli.events import events
-from smsign.cli.serve import migrate, serve, sweep
-from smsign.cli.worker import worker
-from smsign.errors import Refusal, SmsignError
+from smsign.cli.lazy import LazyGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
+COMMANDS = {
+    "serve": ("smsign.cli.serve", "Start the server."),
+    "worker": ("smsign.cli.worker", "Tell callbacks, and decide for test applications, without a server."),
+    "migrate": ("smsign.cli.serve", "Bring the database's schema up to date, as every start does."),
+    "sweep": (
+        "smsign.cli.serve",
+        "Remove pictures that no submission names, and forget old Idempotency-Keys.",
+    ),
+    "app": ("smsign.cli.app", "Make and manage applications: the customers of the API."),
+    "callback": ("smsign.cli.callback", "Manage callbacks: where an application's events are told. NAME is its name or appKey."),
+    "account": ("smsign.cli.account", "Invite people to the console, and see who is there."),
+    "audit": ("smsign.cli.audit", "See what waits for a decision, and decide."),
+    "events": ("smsign.cli.events", "Look after the ledger of what happened."),
+    "copy": ("smsign.cli.copy", "Copy everything into an empty database, of either engine."),
+    "backup": ("smsign.cli.backup", "Back up everything, while the server runs."),
+    "restore": (
+        "smsign.cli.backup",
+        "Restore a backup into an empty database and data folder, of either engine.",
+    ),
+    "doctor": (
+        "smsign.cli.doctor",
+        "Look at everything that can be wrong, and say how to mend it; change nothing.",
+    ),
+    "sign": ("smsign.cli.sign", "Submit signatures to a service, and ask about them."),
+    "import": ("smsign.cli.imports", "Submit the rows of a CSV, one after the other; can be resumed."),
+    "export": ("smsign.cli.export", "Write all signatures as CSV or JSON lines."),
+    "profile": ("smsign.cli.profile", "Keep addresses and keys of services under names."),
+    "completion": ("smsign.cli.completion", "Print the script that completes commands in a shell."),
+}
 
-@click.group(context_settings=HELP)
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings=HELP)
 @click.version_option(__version__, prog_name="smsign")
 def cli() -> None:
     """A self-hosted SMS signature service.
 
     \b
+    For operators, on the machine with the data:
     smsign serve                          start the server
     smsign app create NAME                make an application and its keys
     smsign audit list                     see what waits for a decision
@@ -37,21 +61,23 @@ def cli() -> None:
     through the same settings as the server, and work while it runs.
 
     \b
+    For integrators, from anywhere, with an application's keys:
+    smsign profile add NAME --url URL --app-key KEY     or: SMSIGN_URL, SMSIGN_APP_KEY, SMSIGN_MASTER_SECRET
+    smsign sign submit 极光推送 --image licence.png --wait
+    smsign import rows.csv --pictures FOLDER
+
+    \b
     Exit codes: 0 done · 1 refused or failed, with the reason on standard error · 2 wrong usage
+                3 not decided in time
     """
-
-
-SERVING = (serve, worker, migrate, sweep)
-DAILY = (app, callback, account, audit, events)
-KEEPING = (copy, backup, restore, doctor)
-for command in (*SERVING, *DAILY, *KEEPING):
-    cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line; a failure that smsign foresees is one line, not a traceback."""
+    from smsign.errors import Refusal, SmsignError
+
     try:
-        cli()
+        cli(prog_name="smsign")
     except Refusal as refusal:
         for problem in refusal.problems:
             click.echo(f"smsign: {problem.field}: {problem.reason.en}; {problem.hint.en}", err=True)

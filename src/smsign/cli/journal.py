@@ -1,0 +1,86 @@
+"""The journal of an import, beside its CSV: what became of each row, one JSON line a change, only ever
+appended.
+
+A line that was cut off by a crash is dropped when it is read; whoever has the journal open has it alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from smsign.client import Detail
+from smsign.errors import SetupError
+
+SUBMITTING, SUBMITTED, PASSED, REFUSED, FAILED = "submitting", "submitted", "passed", "refused", "failed"
+DELETED = "deleted"
+DECIDED = (PASSED, REFUSED, DELETED)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a row. `at` is in seconds since 1970, UTC."""
+
+    key: str
+    state: str
+    line: int
+    sign: str
+    sign_id: int = 0
+    code: str = ""
+    message: str = ""
+    details: tuple[Detail, ...] = ()
+    at: float = 0.0
+
+
+class Journal:
+    """The entries so far, by key, and the file open to append more. To be used in a `with`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.entries: dict[str, Entry] = {}
+
+    def __enter__(self) -> Self:
+        """Open and read it, and keep others out.
+
+        Raises: SetupError.
+        """
+        try:
+            self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise SetupError(f"{self.file}: {error.strerror}; the journal must be writable") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise SetupError(f"{self.file} is in use: another import of this file is running") from None
+        data = self.file.read_bytes()
+        if data and not data.endswith(b"\n"):
+            os.write(self._fd, b"\n")
+        for number, line in enumerate(data.splitlines(), 1):
+            try:
+                entry = msgspec.json.decode(line, type=Entry)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                if line.startswith(b'{"key"') or not line:
+                    continue  # cut off by a crash
+                os.close(self._fd)
+                raise SetupError(f"{self.file}, line {number}: not a journal of an import") from None
+            self.entries[entry.key] = entry
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def add(self, entry: Entry) -> Entry:
+        """Append what became of a row; on disk when this returns."""
+        entry = msgspec.structs.replace(entry, at=time.time())
+        os.write(self._fd, msgspec.json.encode(entry) + b"\n")
+        os.fsync(self._fd)
+        self.entries[entry.key] = entry
+        return entry

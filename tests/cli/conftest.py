@@ -1,0 +1,75 @@
+"""The integrator's command line, as a CI job has it: a process, an environment, an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import Key, Server
+
+
+class Shell:
+    """Runs `smsign …` with an application's keys in the environment, in a folder of its own."""
+
+    def __init__(self, folder: Path, url: str = "", key: Key | None = None) -> None:
+        self.folder = folder
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+        if key is not None:
+            self.env |= {
+                "SMSIGN_URL": url,
+                "SMSIGN_APP_KEY": key.app_key,
+                "SMSIGN_MASTER_SECRET": key.master_secret,
+            }
+
+    def start(self, *arguments: str, **given: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "smsign.cli", *arguments],
+            env=self.env,
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **given,
+        )
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(stdin, timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run with --json; return what it answered."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(server: Server, tmp_path: Path) -> Shell:
+    """A shell with the keys of a new application, which a person audits."""
+    return Shell(tmp_path, server.url, server.make_app())
+
+
+@pytest.fixture
+def test_shell(server: Server, tmp_path: Path) -> Callable[..., Shell]:
+    """Return a function that makes a shell with the keys of a test application."""
+
+    def make(delay_ms: int = 0) -> Shell:
+        made = server.json("app", "create", f"test-{tmp_path.name}", "--test", "--delay-ms", str(delay_ms))
+        return Shell(tmp_path, server.url, Key(made["app_key"], made["master_secret"]))
+
+    return make
+
+
+def write_csv(file: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    """Write a file with the line ends of spreadsheets."""
+    file.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    return file
