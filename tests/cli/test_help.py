@@ -23,7 +23,7 @@ def _leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Com
 def test_every_command_explains_itself_and_answers_in_json() -> None:
     for name, command in _leaves(cli):
         assert command.help, name
-        assert name == "serve" or any("--json" in option.opts for option in command.params), name
+        assert name in ("serve", "worker") or any("--json" in option.opts for option in command.params), name
 
 
 def test_the_help_of_audit_lists_all_reasons() -> None:

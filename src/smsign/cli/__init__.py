@@ -23,7 +23,10 @@ COMMANDS = {
         "Remove pictures that no submission names, and forget old Idempotency-Keys.",
     ),
     "app": ("smsign.cli.app", "Make and manage applications: the customers of the API."),
-    "callback": ("smsign.cli.callback", "Manage callbacks: where an application's events are told. NAME is its name or appKey."),
+    "callback": (
+        "smsign.cli.callback",
+        "Manage callbacks: where an application's events are told.",
+    ),
     "account": ("smsign.cli.account", "Invite people to the console, and see who is there."),
     "audit": ("smsign.cli.audit", "See what waits for a decision, and decide."),
     "events": ("smsign.cli.events", "Look after the ledger of what happened."),

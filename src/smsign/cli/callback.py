@@ -25,7 +25,10 @@ _STYLES = {"active": "green", "paused": "red", "delivered": "green", "failed": "
 
 @click.group()
 def callback() -> None:
-    """Manage callbacks: where an application's events are told. NAME is its name or appKey."""
+    """Manage callbacks: where an application's events are told.
+
+    NAME is the application's name or appKey.
+    """
 
 
 @callback.command()
