@@ -47,7 +47,7 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         tasks.append(asyncio.create_task(decide_test_signatures(service.db, service.log)))
         if settings.deliver:
             deliverer = Deliverer(stores, settings, sender, log, metrics.observe_delivery)
-            delivering = deliverer, asyncio.create_task(deliverer.run())
+            delivering = deliverer, asyncio.create_task(deliverer.run(lambda: service.stopping))
         return service
 
     async def close_service(service: Service) -> None:

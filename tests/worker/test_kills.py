@@ -23,7 +23,7 @@ from smsign.storage.stores import Stores
 from smsign.worker.guard import Guard, networks
 from smsign.worker.sender import HttpSender
 from tests.running import Key, Server
-from tests.worker.receiver import Receiver, check_order, firsts, well
+from tests.worker.receiver import Receiver, check_order, firsts, silent, well
 from tests.worker.test_sender import MISCHIEF
 
 pytestmark = pytest.mark.slow
@@ -201,3 +201,21 @@ def _make_events(api: httpx.Client, key: Key, signatures: int) -> None:
         files: Any = {"sign": (None, "极光推送")}
         sign_id = api.post("/v1/sign", files=files, auth=key.auth).json()["sign_id"]
         api.delete(f"/v1/sign/{sign_id}", auth=key.auth)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+def test_a_stop_is_not_held_up_by_a_receiver_that_never_answers(
+    start: Callable[..., Server], receivers: Callable[[], Receiver]
+) -> None:
+    server = start(callback_networks="127.0.0.0/8", callback_timeout=60, stop_timeout=1)
+    receiver = receivers()
+    receiver.behave = silent
+    (key,) = server.make_apps(1)
+    add_callback(server, key, receiver.url)
+    with httpx.Client(base_url=server.url, timeout=30) as api:
+        _make_events(api, key, 1)
+    receiver.wait_for(lambda got: len(got) == 1)
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started < 3.5, "killed, in place of ending by itself"
+    assert count(server, "outbox") == 2

@@ -59,9 +59,9 @@ class Deliverer:
         self._stopping = False
         self._swept_at = time.monotonic() - random.uniform(0, SWEEP_S)  # noqa: S311
 
-    async def run(self) -> None:
-        """Deliver until `stop` is called; what is in flight then is finished, within its own timeout."""
-        while not self._stopping:
+    async def run(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Deliver until `stop` is called or `is_over`; what is in flight then has `stop_timeout` seconds."""
+        while not (self._stopping or is_over()):
             try:
                 self._wake.clear()
                 await self._take()
@@ -73,8 +73,7 @@ class Deliverer:
                 async with asyncio.timeout(POLL_S):
                     await self._wake.wait()
             await asyncio.sleep(GATHER_S)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._finish()
 
     def stop(self) -> None:
         """Ask it to end: nothing new is claimed."""
@@ -86,6 +85,14 @@ class Deliverer:
         while await self._take() or self._tasks:
             if self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _finish(self) -> None:
+        self._stopping = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._settings.stop_timeout)
+            for task in late:  # its lease runs out, and another deliverer tells it again
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _take(self) -> int:
         free = AT_ONCE - len(self._tasks)
