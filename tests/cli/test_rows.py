@@ -1,4 +1,4 @@
-"""The CSV of an import: what spreadsheets write is read, and a row keeps its key."""
+"""An import without a server of its own: the CSV, the keys of its rows, its journal, other services."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from smsign.cli import rows as table
 from smsign.errors import SetupError
 from tests.cli.conftest import Shell, write_csv
+from tests.client.conftest import Service, answer
+from tests.running import Key
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,27 @@ def test_a_journal_of_something_else_is_left_alone(tmp_path: Path) -> None:
     done = shell.run("import", "rows.csv")
     assert (done.returncode, "line 1: not a journal" in done.stderr) == (2, True)
     assert (tmp_path / "rows.csv.journal").read_text() == "my diary\n"
+
+
+def test_where_keys_are_not_known_a_row_that_was_cut_off_is_told_and_not_sent_again(tmp_path: Path) -> None:
+    """The vendor's own service: four calls, no Idempotency-Key. The answer to the first create is lost."""
+    waiting = answer(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
+    unknown = answer(404, '{"error": {"code": 50016, "message": "api not found"}}')
+    creates = 0
+
+    def vendor(_: int, request: bytes) -> bytes | None:
+        nonlocal creates
+        if not request.startswith(b"POST /v1/sign HTTP"):
+            return unknown
+        creates += 1
+        return waiting if creates > 1 else None
+
+    service = Service(vendor)
+    shell = Shell(tmp_path, service.url, Key("a" * 24, "b" * 24))
+    write_csv(tmp_path / "rows.csv", "sign", "第一")
+    for _ in range(2):
+        assert shell.run("import", "rows.csv").returncode == 1
+        report = (tmp_path / "rows.csv.report.csv").read_text("utf-8-sig")
+        assert "may have been submitted already" in report
+        assert creates == 2
+    service.close()

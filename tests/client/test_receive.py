@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from smsign.client import BadCallback, echo, verify_standard, verify_vendor
 
@@ -54,6 +56,13 @@ def test_a_signed_event_is_believed_and_read() -> None:
     assert (event.id, event.type, event.data.seq) == ("msg_1", "signature.refused", 2)
     assert event.data.reasons[0].code == "unreadable"
     assert event.timestamp.year == 2026
+
+
+def test_what_the_library_of_the_specification_signs_is_believed() -> None:
+    at = datetime.fromtimestamp(NOW_S, UTC)
+    signature = Webhook(SECRET).sign("msg_2", at, BODY.decode())
+    headers = {"webhook-id": "msg_2", "webhook-timestamp": str(NOW_S), "webhook-signature": signature}
+    assert verify_standard(headers, BODY, SECRET, now_s=NOW_S).id == "msg_2"
 
 
 def test_during_a_rotation_either_secret_on_either_side_will_do() -> None:

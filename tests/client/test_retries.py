@@ -108,13 +108,22 @@ def test_what_would_do_twice_as_much_twice_is_not_sent_again(misbehave: Misbehav
         assert len(service.requests) == 1
 
 
-def test_retry_after_is_kept_in_seconds_and_as_a_date(misbehave: Misbehave, connect: Connect) -> None:
-    for asked in (format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True), "1"):
-        limit = answer(429, "", f"Retry-After: {asked}")
-        service = misbehave(lambda number, _, limit=limit: CREATED if number else limit)  # type: ignore[misc]
-        started = time.monotonic()
-        connect(service.url).create_sign("极光推送")
-        assert 0.9 < time.monotonic() - started < 6
+def test_retry_after_is_kept(misbehave: Misbehave, connect: Connect) -> None:
+    limit = answer(429, "", "Retry-After: 1")
+    service = misbehave(lambda number, _: CREATED if number else limit)
+    started = time.monotonic()
+    connect(service.url).create_sign("极光推送")
+    assert 0.9 < time.monotonic() - started < 6
+
+
+def test_retry_after_may_be_a_date(misbehave: Misbehave, connect: Connect) -> None:
+    late = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    for asked, at_least in ((late, 7190), ("Tue, 24 Nov 2026 00:00:00 GMT", 0), ("soon", None)):
+        service = misbehave(lambda *_, asked=asked: answer(429, "", f"Retry-After: {asked}"))
+        with pytest.raises(SmsignApiError) as limited:
+            connect(service.url, retries=0).get_sign(7)
+        told = limited.value.retry_after_s
+        assert told is None if at_least is None else told is not None and at_least <= told <= 7200
 
 
 def test_a_wait_until_tomorrow_is_the_callers(misbehave: Misbehave, connect: Connect) -> None:
