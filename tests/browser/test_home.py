@@ -1,4 +1,4 @@
-"""The page at /, in a real browser: both languages, wide and narrow, light and dark, nothing from outside."""
+"""The pages at / and /reference, in a real browser: languages, widths, colours, nothing from outside."""
 
 from __future__ import annotations
 
@@ -40,6 +40,40 @@ def test_the_page_reads_well(
     ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
     assert _light(paper) == (scheme == "light")
     assert _light(ink) != _light(paper)
+    context.close()
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_reference_reads_well_without_scripts(
+    server: Server, browser: Browser, locale: str, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(
+        locale=locale,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.url)
+    page.get_by_role("link", name="接口参考" if locale == "zh-CN" else "All calls").click()
+    assert page.url == f"{server.url}/reference"
+    if width == 360:
+        page.locator("details.contents > summary").click()
+    page.locator("nav.side:visible, details.contents:visible").get_by_role("link").get_by_text(
+        "签名列表" if locale == "zh-CN" else "List signatures"
+    ).click()
+    assert page.url == f"{server.url}/reference#list"
+    answer = page.locator("#list details.answer").filter(has_text="400")
+    answer.locator("summary").click()
+    assert answer.get_by_text("not a whole number from 1 to 100").is_visible()
+    for box in (page.locator("main").bounding_box(), page.locator("#list table").first.bounding_box()):
+        assert box is not None
+        assert box["x"] + box["width"] <= width, "the page is wider than the screen"
+    assert all(url.startswith(server.url) for url in asked)
     context.close()
 
 

@@ -1,4 +1,4 @@
-"""A client of the added calls."""
+"""A client of the API; whatever it is answered is held to the document."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import Any
 
 import httpx
 
+from tests.http.document import check_response
 from tests.running import Key, Server
 
 
 def api(server: Server, app: Key, **headers: str) -> httpx.Client:
     """Return a client that signs in as `app`."""
     return httpx.Client(
-        base_url=server.url, auth=app.auth, headers={"accept-language": "en"} | headers, timeout=30
+        base_url=server.url,
+        auth=app.auth,
+        headers={"accept-language": "en"} | headers,
+        timeout=30,
+        event_hooks={"response": [check_response]},
     )
 
 

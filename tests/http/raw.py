@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tests.http import document
 from tests.running import Key, Server, read_answer
 
 SIGN = "极光推送"
@@ -101,7 +102,11 @@ def send(server: Server, data: bytes, *, source: str = "127.0.0.1") -> Answer:
         ("127.0.0.1", server.port), timeout=30, source_address=(source, 0)
     ) as connection:
         connection.sendall(data)
-        return parse(read_answer(connection))
+        answer = parse(read_answer(connection))
+    words = data.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(words) == 3:
+        document.check(words[0], words[1], answer.status, answer.headers, answer.body)
+    return answer
 
 
 def query(server: Server, key: Key, sign_id: int | str, *, head: str = "") -> Answer:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from tests.http.document import check_response
 from tests.running import Key, Server, free_port
 from tests.worker.receiver import Receiver, check_order, echo, status
 
@@ -40,7 +41,8 @@ def key(home: Server) -> Key:
 
 @pytest.fixture
 def api(home: Server, key: Key) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=home.url, auth=key.auth, timeout=30) as client:
+    hooks = {"response": [check_response]}
+    with httpx.Client(base_url=home.url, auth=key.auth, timeout=30, event_hooks=hooks) as client:
         yield client
 
 

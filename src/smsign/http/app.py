@@ -11,7 +11,16 @@ from collections.abc import Awaitable, Callable
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature, unknown_id
 from smsign.errors import Code, MethodNotSupported, Problem, Refusal, Text
-from smsign.http import callbacks, errors, in_use, operations, signatures, signs
+from smsign.http import (
+    callbacks,
+    errors,
+    in_use,
+    openapi,
+    operations,
+    reference,
+    signatures,
+    signs,
+)
 from smsign.http.auth import authenticate
 from smsign.web.service import Service
 from smsign.web.wire import HEADERS_MAX_BYTES, Request, Response, sign_id
@@ -45,6 +54,8 @@ API: dict[str, dict[str, Handler]] = {
 OPEN: dict[str, dict[str, Handler]] = {
     "/": {"GET": operations.home},
     "/home.css": {"GET": operations.stylesheet},
+    "/openapi.json": {"GET": openapi.show},
+    "/reference": {"GET": reference.show},
     "/healthz": {"GET": operations.healthz},
     "/readyz": {"GET": operations.readyz},
     "/metrics": {"GET": operations.show_metrics},

@@ -17,7 +17,7 @@ from smsign.web.wire import JSON, Request, Response, encode
 
 READY_TIMEOUT_S = 5.0
 _NO_STORE = (b"cache-control", b"no-store")
-_PAGE_HEADERS = (
+PAGE_HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
     (
         b"content-security-policy",
@@ -73,7 +73,7 @@ async def home(service: Service, request: Request) -> Response:
         least=service.rules.content_min,
         most=service.rules.content_max,
     )
-    return Response(body=page.encode(), headers=_PAGE_HEADERS)
+    return Response(body=page.encode(), headers=PAGE_HEADERS)
 
 
 async def stylesheet(service: Service, request: Request) -> Response:
