@@ -47,8 +47,8 @@ def test_a_backup_under_load_comes_back_on_either_engine(
     start: Callable[..., Server], make_database_url: Make, tmp_path: Path
 ) -> None:
     server = start()
-    apps = server.make_apps(80)
-    pictures = [noise(seed=seed) for seed in range(80)]
+    apps = server.make_apps(50)
+    pictures = [noise(seed=seed) for seed in range(50)]
     answered: list[int] = []
 
     def load() -> None:
@@ -66,12 +66,12 @@ def test_a_backup_under_load_comes_back_on_either_engine(
     loading.join()
     one = json.loads((kept / "manifest.json").read_text())
     made = server.json("backup", str(kept))
-    assert made["manifest"]["picture_count"] == 80
-    assert made["new_pictures"] == 80 - one["picture_count"]
+    assert made["manifest"]["picture_count"] == 50
+    assert made["new_pictures"] == 50 - one["picture_count"]
     assert len(list(kept.glob("*.db"))) == 1
     assert kept.stat().st_mode & 0o777 == 0o700
     assert (kept / "secret.key").stat().st_mode & 0o777 == 0o600
-    assert server.json("backup", str(tmp_path / "kept.tar"))["new_pictures"] == 80
+    assert server.json("backup", str(tmp_path / "kept.tar"))["new_pictures"] == 50
     assert sorted(answered)[: len(before)] == before
 
     data = run_apart(lambda: all_rows(server.env["SMSIGN_DATABASE"]))
@@ -86,13 +86,13 @@ def test_a_backup_under_load_comes_back_on_either_engine(
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         assert told["verdict"]["fault"] is None
-        assert told["pictures"]["new"] == 80
+        assert told["pictures"]["new"] == 50
         assert run_apart(partial(all_rows, url)) == data
         again = start(data=folder, database=url)
         first = httpx.get(f"{again.url}/v1/sign/{answered[0]}", auth=apps[0].auth)
         assert first.json()["sign"] == "极光推送"
-        version = again.json("audit", "show", str(answered[79]))["versions"][0]
-        assert version["images"][0]["sha256"] == hashlib.sha256(pictures[79]).hexdigest()
+        version = again.json("audit", "show", str(answered[49]))["versions"][0]
+        assert version["images"][0]["sha256"] == hashlib.sha256(pictures[49]).hexdigest()
         assert "something already" in _restore(source, folder, url).stderr
 
 

@@ -116,7 +116,7 @@ async def test_a_copy_that_is_killed_twice_ends_equal_row_by_row(
         assert theirs[table] == rows, table
         assert table == META or copied["tables"][table] == len(rows)
 
-    if SIGNATURES <= 20_000:  # and back again, to the other engine or the same
+    if SIGNATURES <= 20_000 and not target.startswith("sqlite:"):  # and back again
         back = f"sqlite:{tmp_path / 'back.db'}"
         await _kill_at("image", target, back)
         await _kill_at("decision", target, back)
