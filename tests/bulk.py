@@ -41,6 +41,8 @@ def fill(file: Path, *, signatures: int, vault: Vault, pictures: tuple[str, ...]
         _put(db, "outbox", waiting)
         sent = ("signature.passed", 1, "failed", START, 12, "https://example.org/", "{}", "{}", None, "", "")
         _put(db, "delivery", ((n, 1, 1 + n, n, 1, *sent) for n in range(1, signatures // 10)))
+        _put(db, "idempotency", ((1 + n % 5, f"Key{n}~", b"%d" % n, n, START) for n in range(1, 30)))
+        _put(db, "submissions", ((day, 1 + day % 5, day) for day in range(1, 30)))
         db.execute("UPDATE app SET in_use_id = 1 WHERE id = 2")
         db.execute("UPDATE sqlite_sequence SET seq = seq + 1000 WHERE name IN ('app', 'event')")
     db.close()
