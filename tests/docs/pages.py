@@ -1,17 +1,18 @@
 """The pages of the documentation as tests see them: their fenced blocks, and how each kind is tried.
 
 A comment before a block says what is special about it: `<!-- serve -->` starts the page's server,
-`<!-- shown: why -->` is not run. JSON behind a shell block is what that printed; "…" stands for any text.
+`<!-- shown: why -->` is not run, `<!-- file: NAME -->` is saved under that name. JSON or text behind a shell
+block is what that printed; in JSON "…" stands for anything.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
-import shutil
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ LANGUAGES = ("en", "zh")
 HERE = "http://127.0.0.1:8080"
 START_TIMEOUT_S = 20.0
 _FENCE = re.compile(
-    r"(?:<!-- (serve|shown)(?:: (.*?))? -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+    r"(?:<!-- (serve|shown|file)(?:: (.*?))? -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
 
 
@@ -43,6 +44,7 @@ class Block(msgspec.Struct, frozen=True):
     text: str
     special: str = ""
     line: int = 0
+    about: str = ""
 
     def bare(self) -> str:
         """Return the text without comments and words for people: what must be alike in all languages."""
@@ -61,7 +63,7 @@ def blocks(language: str, name: str) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
     text = (DOCS / language / name).read_text("utf-8")
     return [
-        Block(found[3], found[4], found[1] or "", text[: found.start()].count("\n") + 1)
+        Block(found[3], found[4], found[1] or "", text[: found.start()].count("\n") + 1, found[2] or "")
         for found in _FENCE.finditer(text)
     ]
 
@@ -71,10 +73,11 @@ class Walk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port, self.beside = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.printed = ""
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._groups: list[int] = []
         bin_folder = folder / "bin"
         bin_folder.mkdir()
         for name, module in (("smsign", "-m smsign.cli"), ("python3", ""), ("python", "")):
@@ -97,6 +100,9 @@ class Walk:
         for server in self._servers:
             server.terminate()
             server.wait(20)
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def go(self, page: list[Block]) -> int:
         """Run what can be run; return how many blocks that were."""
@@ -105,12 +111,16 @@ class Walk:
         for number, block in enumerate(page):
             if block.special == "serve":
                 self._serve(block)
+            elif block.special == "file":
+                (self.folder / block.about).write_text(self._here(block.text), "utf-8")
             elif block.special == "shown":
                 continue
+            elif block.language == "text" and page[number - 1].language == "sh":
+                assert self.printed == block.text, f"line {block.line}"
             elif block.language == "sh":
                 self._shell(block)
             elif block.language == "json" and page[number - 1].language == "sh":
-                assert_alike(documents(block.text), documents(self.printed), f"line {block.line}")
+                assert_alike(documents(self._here(block.text)), documents(self.printed), f"line {block.line}")
             elif block.language == "python" and python:
                 self._run([sys.executable, "-c", self._here(python)], block)
                 python = ""
@@ -122,7 +132,11 @@ class Walk:
         return ran
 
     def _here(self, text: str) -> str:
-        return text.replace(HERE, self.url)
+        return (
+            text.replace(HERE, self.url)
+            .replace("127.0.0.1:9000", f"127.0.0.1:{self.beside}")
+            .replace('"127.0.0.1", 9000', f'"127.0.0.1", {self.beside}')
+        )
 
     def _serve(self, block: Block) -> None:
         command = ["bash", "-c", f"exec {self._here(block.text).strip()}"]
@@ -147,18 +161,14 @@ class Walk:
 
     def _run(self, command: list[str], block: Block) -> str:
         out = self.folder / "printed"
-        with out.open("wb") as printed:
-            done = subprocess.run(
-                command,
-                env=self.env,
-                cwd=self.folder,
-                stdout=printed,
-                stderr=subprocess.PIPE,
-                check=False,
-                timeout=60,
+        with out.open("wb") as printed, (self.folder / "wrong").open("wb") as wrong:
+            process = subprocess.Popen(
+                command, env=self.env, cwd=self.folder, stdout=printed, stderr=wrong, start_new_session=True
             )
+            self._groups.append(process.pid)  # what it leaves in the background goes at the end
+            code = process.wait(60)
         told = out.read_text("utf-8")
-        assert done.returncode == 0, (f"line {block.line}", block.text, told, done.stderr.decode())
+        assert code == 0, (f"line {block.line}", block.text, told, (self.folder / "wrong").read_text())
         return told
 
 
@@ -225,14 +235,3 @@ def _node() -> str:
     from playwright._impl._driver import compute_driver_executable
 
     return str(compute_driver_executable()[0])
-
-
-def free(port: int) -> bool:
-    """Say whether nothing listens on a port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def which(name: str) -> bool:
-    """Say whether a program is there."""
-    return shutil.which(name) is not None
