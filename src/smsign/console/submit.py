@@ -56,31 +56,23 @@ async def _mine(visit: Visit, signature: int) -> tuple[Signature, App]:
 
 
 async def _submit(visit: Visit, app: App, signature: Signature | None) -> Response:
-    form = Form()
     service = visit.service
-    try:
-        await read_form(
-            visit.request,
-            form,
-            rules=service.rules,
-            spool=service.blobs.spool,
-            timeout_s=service.settings.body_timeout,
-        )
-        submitted = await actions.submit(
-            visit.db,
-            service.blobs,
-            service.rules,
-            app=app,
-            signature_id=signature.id if signature else None,
-            fields=form.fields,
-            pictures=form.pictures,
-            actor=visit.person.actor,
-            now=visit.now,
-        )
-    except Refusal as refusal:
-        return await _page(visit, app, signature, form.fields, refusal.problems)
-    finally:
-        form.discard()
+    with Form() as form:
+        try:
+            await read_form(service, visit.request, form)
+            submitted = await actions.submit(
+                visit.db,
+                service.blobs,
+                service.rules,
+                app=app,
+                signature_id=signature.id if signature else None,
+                fields=form.fields,
+                pictures=form.pictures,
+                actor=visit.person.actor,
+                now=visit.now,
+            )
+        except Refusal as refusal:
+            return await _page(visit, app, signature, form.fields, refusal.problems)
     return visit.go(f"{HOME}/signatures/{submitted}", done="submitted")
 
 

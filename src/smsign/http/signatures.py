@@ -68,15 +68,8 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
     if b"idempotency-key" in request.headers:
         key = request.header(b"idempotency-key")
         check_key(key)
-    form = Form()
-    try:
-        await read_form(
-            request,
-            form,
-            rules=service.rules,
-            spool=service.blobs.spool,
-            timeout_s=service.settings.body_timeout,
-        )
+    with Form() as form:
+        await read_form(service, request, form)
         answered = await actions.submit(
             service.db,
             service.blobs,
@@ -89,6 +82,4 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
             now=service.now(),
             key=key,
         )
-    finally:
-        form.discard()
     return Response(body=encode(SignId(answered)))

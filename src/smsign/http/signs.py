@@ -158,15 +158,8 @@ async def check(service: Service, request: Request, app: App) -> Response:
     asked = Parameters(request)
     target = asked.integer("sign_id", 1, ID_MAX)
     asked.finish()
-    form = Form()
-    try:
-        await read_form(
-            request,
-            form,
-            rules=service.rules,
-            spool=service.blobs.spool,
-            timeout_s=service.settings.body_timeout,
-        )
+    with Form() as form:
+        await read_form(service, request, form)
         problems = await actions.check(
             service.db,
             service.rules,
@@ -176,8 +169,6 @@ async def check(service: Service, request: Request, app: App) -> Response:
             pictures=form.pictures,
             now=service.now(),
         )
-    finally:
-        form.discard()
     told = [
         {
             "code": int(problem.code),

@@ -14,6 +14,7 @@ from smsign.domain import images, signatures
 from smsign.domain.signatures import Rules
 from smsign.errors import Code, Problem, Refusal, Text
 from smsign.storage.evidence import Incoming
+from smsign.web.service import Service
 from smsign.web.wire import Request, boundary, malformed
 
 TEXT_BYTES = 64 * 1024
@@ -30,26 +31,29 @@ _ABSENT = {"type": b"0", "remark": b"null"}
 
 
 class Form:
-    """What a body held. `discard` removes the pictures that were not kept."""
+    """What a body held; when left, it removes the pictures that were not kept."""
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.pictures: list[Incoming] = []
 
-    def discard(self) -> None:
-        """Remove from the spool whatever no store has taken."""
+    def __enter__(self) -> Form:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for picture in self.pictures:
             picture.discard()
 
 
-async def read_form(request: Request, form: Form, *, rules: Rules, spool: Path, timeout_s: float) -> None:
-    """Read the body of `request` into `form`.
+async def read_form(service: Service, request: Request, form: Form) -> None:
+    """Read the body of `request` into `form`, within the bounds that the settings name.
 
     Raises: Refusal 50003 for an empty body, 50017 for another media type, 50007 for one that is
     unreadable, too large, too slow or has too many parts.
     """
     delimiter = boundary(request.header(b"content-type")) if request.content_length else b""
-    body = request.body(at_most=body_max(rules), timeout_s=timeout_s)
+    rules = service.rules
+    body = request.body(at_most=body_max(rules), timeout_s=service.settings.body_timeout)
     try:
         first = await anext(body)
     except StopAsyncIteration:
@@ -68,7 +72,7 @@ async def read_form(request: Request, form: Form, *, rules: Rules, spool: Path, 
         max_segment_count=PARTS_MAX,
         header_charset="latin-1",  # a Windows path in GBK is no reason to refuse a form
     )
-    reader = _Reader(form, rules, spool)
+    reader = _Reader(form, rules, service.blobs.spool)
     try:
         with parser:
             await reader.take(parser, first)
