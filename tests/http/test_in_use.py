@@ -28,6 +28,8 @@ def test_the_one_in_use_is_read_switched_and_taken_away(server: Server, client: 
     switched = client.put("/v1/signs/in-use", json={"sign_id": one}).json()
     assert (switched["sign_id"], switched["sign"], switched["use_status"]) == (one, "极光", 1)
     assert client.get("/v1/signs/in-use").json() == switched
+    as_float = client.put("/v1/signs/in-use", json={"sign_id": float(one)})
+    assert as_float.json() == switched, "to JSON Schema 1.0 is a whole number"
     assert client.get(f"/v1/sign/{one}").json()["use_status"] == 1
     assert client.get(f"/v1/sign/{two}").json()["use_status"] == 0
     assert client.delete(f"/v1/sign/{one}").json()["error"]["code"] == 50105
@@ -43,7 +45,8 @@ def test_the_one_in_use_is_read_switched_and_taken_away(server: Server, client: 
         ("{}", ["sign_id"]),
         ('{"sign_id": null}', ["sign_id"]),
         ('{"sign_id": true}', ["sign_id"]),
-        ('{"sign_id": 1.0}', ["sign_id"]),
+        ('{"sign_id": 1.5}', ["sign_id"]),
+        ('{"sign_id": 1e300}', ["sign_id"]),
         ('{"sign_id": "1"}', ["sign_id"]),
         ('{"sign_id": 0}', ["sign_id"]),
         ('{"sign_id": -1}', ["sign_id"]),

@@ -23,7 +23,8 @@ NAMED = (
 """Pictures of later revisions of the same API: at most one of each."""
 
 FIELDS = frozenset((*NUMBERED, UNNUMBERED, *NAMED))
-COUNT_MAX = len(NUMBERED) + len(NAMED)
+SLOTS = (*NUMBERED, *NAMED)
+COUNT_MAX = len(SLOTS)
 
 
 class Image(msgspec.Struct, frozen=True):

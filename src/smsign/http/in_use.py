@@ -10,7 +10,7 @@ from smsign.domain.apps import App
 from smsign.domain.signatures import ID_MAX
 from smsign.errors import Code, InvalidInput, Problem, Refusal, Text
 from smsign.http.answers import read_object, tagged
-from smsign.http.parameters import no_parameters, wrong
+from smsign.http.parameters import no_parameters, whole, wrong
 from smsign.http.signs import tell
 from smsign.storage import quotas as quota_rows
 from smsign.storage import signatures as rows
@@ -78,9 +78,8 @@ async def _told(service: Service, request: Request, app: App) -> dict[str, objec
 
 def _sign_id(given: dict[str, object]) -> int:
     problems = []
-    wanted = given.get("sign_id")
-    if not isinstance(wanted, int) or isinstance(wanted, bool) or not 1 <= wanted <= ID_MAX:
-        wanted = 0
+    wanted = whole(given.get("sign_id")) or 0
+    if not 1 <= wanted <= ID_MAX:
         problems.append(
             wrong(
                 "sign_id",

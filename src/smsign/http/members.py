@@ -6,7 +6,7 @@ from typing import Any
 
 from smsign.errors import Code, Problem, Refusal
 from smsign.http.answers import read_object
-from smsign.http.parameters import no_parameters, parse_time, wrong
+from smsign.http.parameters import no_parameters, parse_time, whole, wrong
 from smsign.web.wire import Request
 
 
@@ -40,8 +40,8 @@ class Members:
 
     def integer(self, name: str, least: int, most: int, default: int) -> int:
         """Return a whole number within bounds, or `default` when it is not there."""
-        value = self._given.pop(name, default)
-        if type(value) is int and least <= value <= most:
+        value = whole(self._given.pop(name, default))
+        if value is not None and least <= value <= most:
             return value
         self.problems.append(
             wrong(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,7 @@ from smsign.web.wire import Request
 PARAMETERS_MAX = 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_CURSOR = re.compile(rb"\d{1,18}(\.\d{1,18})*")
+_CURSOR = re.compile(r"[0-9a-f]{1,15}(-[0-9a-f]{1,15})*")
 
 
 class Parameters:
@@ -150,20 +148,23 @@ def wrong(field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
     return Problem(field, Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_PARAMETER)
 
 
+def whole(value: object) -> int | None:
+    """Return a JSON number that is a whole one, or None; to JSON Schema 2.0 is one, too, and true is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        return None
+    return int(value)
+
+
 def make_cursor(*numbers: int) -> str:
-    """Return where a list goes on, as an opaque text."""
-    return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
+    """Return where a list goes on, as a text that clients hand back as it is."""
+    return "-".join(f"{number:x}" for number in numbers)
 
 
 def read_cursor(text: str, count: int) -> tuple[int, ...] | None:
     """Return the numbers of a cursor, or None when it is none."""
-    try:
-        told = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+    if not _CURSOR.fullmatch(text):
         return None
-    if not _CURSOR.fullmatch(told):
-        return None
-    numbers = tuple(int(number) for number in told.split(b"."))
+    numbers = tuple(int(number, 16) for number in text.split("-"))
     return numbers if len(numbers) == count else None
 
 

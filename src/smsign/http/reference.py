@@ -143,7 +143,7 @@ def _type(told: dict[str, Any], schema: dict[str, Any]) -> str:
     kind = " | ".join(kind) if isinstance(kind, list) else kind
     if kind == "array":
         return f"array of {_type(told, schema.get('items', {}))}"
-    if schema.get("format") == "binary":
+    if schema.get("format") == "binary" or "contentMediaType" in schema:
         return "file"
     if kind == "object" and len(schema.get("properties", ())) == 1:
         ((name, only),) = schema["properties"].items()

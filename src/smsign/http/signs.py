@@ -8,10 +8,10 @@ from smsign.actions import signatures as actions
 from smsign.domain.apps import App
 from smsign.domain.audits import REASONS, Decision, Reason, refuse_reason
 from smsign.domain.events import Event, Subject, public_actor
-from smsign.domain.images import Image
+from smsign.domain.images import SLOTS, Image
 from smsign.domain.listing import place, want
 from smsign.domain.signatures import ID_MAX, Signature, Status
-from smsign.errors import Code, Refusal
+from smsign.errors import Code, Problem, Refusal, Text
 from smsign.http.answers import is_known, not_modified, tagged
 from smsign.http.parameters import Parameters, make_cursor, no_parameters, rfc3339, wrong
 from smsign.storage import audits, events, listing, reasons
@@ -103,34 +103,11 @@ async def evidence(
 ) -> Response:
     """`GET /v1/signs/{id}/versions/{n}/images/{slot}`: the original, as a download, never inline."""
     no_parameters(request)
-    version = sign_id(n)
-    if version is None or version > signature.version:
-        problem = wrong(
-            "n",
-            f"the versions are 1 to {signature.version}",
-            f"版本为 1 至 {signature.version}",
-            "send one of these",
-            "请使用其中之一",
-        )
-        raise Refusal(Code.INVALID_PARAMETER, [problem])
-    images = {
-        image.slot: image for image in await rows.list_images(service.db.read, app.id, signature.id, version)
-    }
-    if slot not in images:
-        listed = ", ".join(images)
-        problem = wrong(
-            "slot",
-            f"version {version} has {listed or 'no pictures'}",
-            f"第 {version} 版的图片：{listed or '无'}",
-            "send one of these" if listed else "ask for another version",
-            "请使用其中之一" if listed else "请使用其他版本",
-        )
-        raise Refusal(Code.INVALID_PARAMETER, [problem])
-    image = images[slot]
+    image = await _find_image(service, app, signature, n, slot)
     headers = not_modified(image.sha256)
     if is_known(request, image.sha256):
         return Response(304, b"", headers)
-    name = f'attachment; filename="{signature.id}-{version}-{slot}.{image.type}"'
+    name = f'attachment; filename="{signature.id}-{n}-{slot}.{image.type}"'
     return Response(
         200,
         await service.blobs.get(image.sha256),
@@ -198,6 +175,33 @@ def tell(listed: Listed, app: App, known: dict[str, Reason], language: str) -> S
         created_at=rfc3339(signature.created_at),
         submitted_at=rfc3339(signature.submitted_at),
     )
+
+
+async def _find_image(service: Service, app: App, signature: Signature, n: str, slot: str) -> Image:
+    """Return a picture of a version.
+
+    Raises: Refusal 51001 for what no path can name, 50016 for what is not there.
+    """
+    version, problems = sign_id(n), []
+    if version is None:
+        told = "not a number from 1", "不是从 1 开始的数字"
+        problems.append(wrong("n", *told, "send the number of a version", "请使用版本号"))
+    if slot not in SLOTS:
+        told = f"not one of {', '.join(SLOTS)}", f"不在 {', '.join(SLOTS)} 之中"
+        problems.append(wrong("slot", *told, "send one of these", "请使用其中之一"))
+    if problems or version is None:
+        raise Refusal(Code.INVALID_PARAMETER, problems)
+    images = await rows.list_images(service.db.read, app.id, signature.id, version)
+    for image in images:
+        if image.slot == slot:
+            return image
+    listed = ", ".join(image.slot for image in images)
+    problem = Problem(
+        "slot",
+        Text(f"version {version} has {listed or 'no pictures'}", f"第 {version} 版的图片：{listed or '无'}"),
+        Text("GET /v1/signs/{id} lists all that there are", "GET /v1/signs/{id} 列出全部图片"),
+    )
+    raise Refusal(Code.API_NOT_FOUND, [problem])
 
 
 def _image(image: Image) -> dict[str, object]:
