@@ -14,6 +14,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from smsign.client import Client, OtherInAudit
 from smsign.domain.audits import REASONS
 from smsign.domain.testing import PASSES, PENDING, REFUSALS
 from tests.running import Server
@@ -55,17 +56,19 @@ def _emulator(*flags: str, **environment: str) -> Iterator[Emulator]:
 
 
 def _walk(emulator: Emulator) -> list[tuple[int, str]]:
-    """Go through every state; return (status, why) of each."""
+    """Go through every state by the SDK; return (status, why) of each."""
     seen = []
-    with httpx.Client(base_url=emulator.url, auth=emulator.auth, trust_env=False) as api:
+    with Client(emulator.url, *emulator.auth) as client:
         for content in (PASSES, *REFUSALS, PENDING):
-            sign_id = api.post("/v1/sign", files={"sign": (None, content)}).json()["sign_id"]
-            found = api.get(f"/v1/sign/{sign_id}").json()
-            assert found["sign"] == content
-            assert found["use_status"] == (1 if content == PASSES else 0)
-            seen.append((found["status"], found.get("refuse_reason", "")))
-        waits = api.post("/v1/sign", files={"sign": (None, PASSES)})
-        assert waits.json()["error"]["code"] == 50103
+            sign_id = client.create_sign(content)
+            found = client.get_sign(sign_id)
+            assert (found.sign_id, found.sign) == (sign_id, content)
+            assert found.use_status == (1 if content == PASSES else 0)
+            seen.append((int(found.status), found.refuse_reason or ""))
+        with pytest.raises(OtherInAudit):
+            client.create_sign(PASSES)
+        client.withdraw_sign(sign_id)
+        assert client.wait_until_decided(client.create_sign(PASSES)).passed
     return seen
 
 

@@ -28,6 +28,13 @@ from smsign.storage.stores import Stores, open_stores
 
 _HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
+_LOGS = {
+    "handlers": {
+        # granian's own words go where all others do: standard output is for programs.
+        name: {"formatter": formatter, "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+        for name, formatter in (("console", "generic"), ("access", "access"))
+    }
+}
 
 
 @click.command()
@@ -162,6 +169,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + 2,
         log_level=LogLevels.warning,
+        log_dictconfig=_LOGS,
         listening=listening,
     )
     server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
