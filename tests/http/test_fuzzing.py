@@ -54,7 +54,7 @@ def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path
     )
     print(done.stdout[-1500:])  # noqa: T201
     assert done.returncode == 0, done.stdout + done.stderr
-    calls = sum(map(len, DOCUMENT["paths"].values()))
+    calls = sum(map(len, DOCUMENT["paths"].values())) - 1  # where it got the document from it leaves alone
     assert f"Selected: {calls}/{calls}" in done.stdout
     assert f"Tested: {calls}" in done.stdout
     assert '"level":"error"' not in server.log.read_text()
