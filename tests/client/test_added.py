@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from smsign.client import (
+    ApiNotFound,
     Client,
     InvalidParameter,
     InvalidSignId,
@@ -91,7 +92,7 @@ def test_one_signature_is_described_with_versions_reasons_and_timeline(
     assert [each.seq for each in described.timeline] == [1, 2, 3]
     assert abs(datetime.now(UTC) - described.timeline[0].at) < timedelta(minutes=5)
     assert client.download_image(sign_id, 1, "idCardImage") == noise()
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(ApiNotFound):
         client.download_image(sign_id, 2, "image3")
     with pytest.raises(InvalidSignId):
         client.describe_sign(sign_id + 1_000_000)
