@@ -19,10 +19,11 @@ run: setup ## serve the demonstration on http://127.0.0.1:8080
 test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done ## check style and types, then run every test: both engines, browser, crashes
 	@scripts/need-chromium
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check -q src tests bench && $(BIN)/mypy
-	@$(BIN)/pytest $(TESTS)
+	@echo "What may run side by side …" && $(BIN)/pytest -n 3 -m "not slow and not browser" $(TESTS)
+	@echo "What wants the machine for itself: crashes, races, the browser …" && $(BIN)/pytest -m "slow or browser" $(TESTS)
 
-quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no crashes; under 20 s
-	@$(BIN)/pytest -n auto -m "not slow and not browser and not postgres" $(TESTS)
+quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no commands, no crashes; under 20 s
+	@$(BIN)/pytest -n auto -m "not slow and not process and not browser and not postgres" $(TESTS)
 
 lint: $(VENV)/dev.done $(VENV)/bench.done ## mend style where it can be, check style and types
 	@$(BIN)/ruff check --fix src tests bench; $(BIN)/ruff format src tests bench; $(BIN)/mypy

@@ -25,6 +25,8 @@ from smsign.storage import signatures as rows
 from smsign.storage.stores import Stores
 from tests.running import Server
 
+pytestmark = pytest.mark.process
+
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
 

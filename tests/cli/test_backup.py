@@ -23,6 +23,8 @@ from tests.bulk import all_rows, fill
 from tests.pictures import noise
 from tests.running import Server, run_apart
 
+pytestmark = pytest.mark.process
+
 Make = Callable[[Path], str]
 
 

@@ -13,7 +13,10 @@ from standardwebhooks.webhooks import Webhook
 from tests.running import Key, Server
 from tests.worker.receiver import Receiver
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ import pytest
 from smsign.storage.migrate import steps
 from tests.running import Server, free_port
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 
 def _create(server: Server, app: dict[str, str], content: str = "极光推送") -> int:

@@ -12,6 +12,8 @@ from smsign.cli import COMMANDS, profiles
 from smsign.cli.profiles import Config, Profile
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.process
+
 
 def _complete(shell: Shell, *words: str) -> dict[str, str]:
     """Return {what fits: what it is}, as zsh asks."""

@@ -30,6 +30,8 @@ from tests.bulk import all_rows, fill
 from tests.pictures import noise
 from tests.running import Server
 
+pytestmark = pytest.mark.process
+
 SIGNATURES = int(os.environ.get("COPY_SIGNATURES", "20000"))
 """For the test of interruptions; by hand also with 200000."""
 

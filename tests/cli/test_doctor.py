@@ -25,6 +25,8 @@ from smsign.storage.stores import Stores, open_stores
 from tests.pictures import noise
 from tests.running import Server
 
+pytestmark = pytest.mark.process
+
 OLD_S = 48 * 3600
 
 

@@ -25,7 +25,10 @@ WALK_S = 2.0
 TRIES = 5
 """A machine that is busy with other tests gets so many: the quickest one tells."""
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 
 class Emulator:

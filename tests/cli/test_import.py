@@ -18,7 +18,10 @@ from tests.http.raw import rows
 from tests.pictures import noise
 from tests.running import Server
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 SUBMITTED = """
     SELECT signature.id, content FROM signature JOIN app ON app.id = app_id WHERE app_key = $1

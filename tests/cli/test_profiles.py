@@ -14,6 +14,8 @@ from smsign.errors import SetupError
 from tests.cli.conftest import Shell
 from tests.running import Server
 
+pytestmark = pytest.mark.process
+
 KEY, SECRET = "a" * 24, "b" * 24
 
 

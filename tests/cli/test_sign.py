@@ -15,7 +15,10 @@ from tests.cli.conftest import Shell
 from tests.pictures import noise
 from tests.running import Server, free_port
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 
 def test_a_signature_is_submitted_refused_resubmitted_passed_and_asked_about(

@@ -21,6 +21,8 @@ from smsign.client import (
 from tests.pictures import noise
 from tests.running import Key, Server
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def many(server: Server) -> Key:

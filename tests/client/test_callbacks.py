@@ -23,6 +23,8 @@ from smsign.client import (
 from tests.client.conftest import Service, answer
 from tests.running import Key, Server, free_port
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def home(

@@ -31,6 +31,8 @@ from tests.http.raw import rows
 from tests.pictures import noise
 from tests.running import Key, Server, free_port
 
+pytestmark = pytest.mark.process
+
 
 def slots(server: Server, sign_id: int) -> dict[str, str]:
     """Return the slots of a signature's pictures, and the SHA-256 of each."""

@@ -26,6 +26,8 @@ from smsign.client import (
 )
 from tests.client.conftest import Script, Service, answer
 
+pytestmark = pytest.mark.process
+
 Misbehave = Callable[[Script], Service]
 Connect = Callable[..., Client]
 

@@ -13,7 +13,10 @@ from standardwebhooks.webhooks import Webhook
 from tests.running import PASSWORD, Server
 from tests.worker.receiver import Receiver, status
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
 
 
 @pytest.fixture

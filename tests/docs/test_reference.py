@@ -20,6 +20,8 @@ from smsign.cli.profiles import VARIABLES
 from smsign.config import SETTINGS
 from tests.running import Server
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 
 

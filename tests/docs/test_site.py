@@ -17,6 +17,8 @@ import pytest
 
 from tests.docs.pages import LANGUAGES, ROOT, names
 
+pytestmark = pytest.mark.process
+
 pytest.importorskip("zensical")
 MADE = ("calls", "codes", "settings", "commands")
 LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}

@@ -15,6 +15,8 @@ from tests.http.document import check_response
 from tests.running import Key, Server, free_port
 from tests.worker.receiver import Receiver, check_order, echo, status
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def home(

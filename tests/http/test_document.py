@@ -30,6 +30,8 @@ from tests.http.document import DOCUMENT, follow
 from tests.http.raw import basic
 from tests.running import Key, Server, free_port
 
+pytestmark = pytest.mark.process
+
 BY_NUMBER = {int(code): code for code in Code}
 OPERATIONS = [
     (method, path, operation)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from smsign.domain import quotas
 from tests.http import raw
@@ -13,6 +14,8 @@ from tests.http.raw import part
 from tests.http.test_codes import check_error
 from tests.http.test_idempotency import submit
 from tests.running import Key, Server
+
+pytestmark = pytest.mark.process
 
 
 def limit(server: Server, app: Key, at_most: int) -> None:

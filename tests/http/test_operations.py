@@ -29,6 +29,8 @@ from tests.http.raw import MULTIPART, SIGN, Answer, basic, form, part
 from tests.pictures import noise
 from tests.running import Key, Server, free_port, read_answer
 
+pytestmark = pytest.mark.process
+
 UNKNOWN_ID = 'smsign_request_seconds_count{code="50102",method="GET",route="/v1/sign/{id}",status="403"}'
 """Queries of ids that the application does not have."""
 

@@ -24,6 +24,8 @@ from smsign.storage import events
 from tests.worker.receiver import Got, Receiver, check_order, echo, firsts, says, silent, status
 from tests.worker.scene import SECOND, Scene
 
+pytestmark = pytest.mark.process
+
 
 def verify(got: Got, secret: str | None) -> dict[str, object]:
     assert secret is not None

@@ -22,6 +22,8 @@ from smsign.worker.guard import Guard, Lookup, networks
 from smsign.worker.sender import HttpSender
 from tests.worker.receiver import Got, Receiver, says, silent, status
 
+pytestmark = pytest.mark.process
+
 ALLOWED = networks("127.0.0.1/32")
 TIMEOUT_S = 1.0
 
