@@ -30,6 +30,8 @@ from smsign.storage import apps as app_rows
 from smsign.storage import signatures as rows
 from smsign.storage.stores import Stores, open_stores
 
+pytestmark = pytest.mark.process
+
 RULES = Rules()
 TESTS = ("测试通过", "测试待审", "测试模糊")
 AT_ONCE, LATER = 2, 3

@@ -15,6 +15,8 @@ from smsign.console import people
 from smsign.console.words import words
 from tests.running import PASSWORD, Server
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def name() -> str:

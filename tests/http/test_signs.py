@@ -14,6 +14,8 @@ from tests.http.api import api, fields, refused, submit
 from tests.pictures import noise
 from tests.running import Key, Server
 
+pytestmark = pytest.mark.process
+
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
