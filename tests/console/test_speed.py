@@ -48,9 +48,16 @@ async def _fill(stores: Any) -> None:
     await stores.db.write(change)
 
 
-def test_pages_are_quick_with_a_hundred_thousand_waiting(start: Callable[..., Server]) -> None:
+async def _analyze(stores: Any) -> None:
+    """Count rows for the planner, as PostgreSQL does by itself a minute after so many came."""
+    await stores.db.write(lambda tx: tx.run("ANALYZE"))
+
+
+def test_pages_are_quick_with_a_hundred_thousand_waiting(start: Callable[..., Server], engine: str) -> None:
     server = start()
     server.do(_fill)
+    if engine == "postgres":
+        server.do(_analyze)
     token = server.make_account("busy", "owner", "auditor", "admin")
     paths = (
         "/console/desk",

@@ -129,6 +129,7 @@ def test_a_reader_finds_things_without_asking_anyone_else(
         page.goto(f"{served}/{language}/how-to/clients.html")
         room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert room[0] <= room[1], "the page is wider than the screen"
+        page.wait_for_load_state("networkidle")  # the search is set up by then
         page.keyboard.press("/")
         page.keyboard.type(text)
         found = page.get_by_role("option").filter(has_text=text).first
