@@ -111,6 +111,7 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
     assert api.post(f"{path}/replay", json=span).json() == {"events": 2}
     receiver.wait_for(lambda got: len(got) == 5)
     check_order(receiver.got)
+    wait_until_told(api, callback_id)  # received a moment before it is recorded
 
     page = api.get(f"{path}/deliveries", params={"limit": 2}).json()
     rest = api.get(f"{path}/deliveries", params={"cursor": page["next"], "state": "delivered"}).json()
