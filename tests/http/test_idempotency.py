@@ -159,7 +159,9 @@ def test_ten_processes_with_one_key_make_one_signature_while_the_server_is_kille
     clients = [_start_client(out, [server.url, jobs]) for out in outs]
     try:
         for wanted in (10, 60, 110, 160):  # of 200 answers
+            deadline = time.monotonic() + 60
             while sum(out.read_bytes().count(b"\n") for out in outs) < wanted:
+                assert time.monotonic() < deadline, [client.poll() for client in clients]
                 time.sleep(0.005)
             server.kill()
             server.start()
