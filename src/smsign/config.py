@@ -7,6 +7,7 @@ Later sources win: the default, `smsign.toml` (or SMSIGN_CONFIG), `SMSIGN_NAME_F
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -246,6 +247,20 @@ def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
     ):
         found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
     return found
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(name: str, text: str) -> tuple[Network, ...]:
+    """Return the networks in the comma separated list that the setting `name` holds.
+
+    Raises: SetupError.
+    """
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SetupError(f"{name}: {error}") from error
 
 
 def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

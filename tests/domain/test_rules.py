@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from smsign import config
+from smsign.config import networks
 from smsign.domain import audits, events, images
 from smsign.domain.apps import check_name
 from smsign.domain.signatures import check_fields
 from smsign.errors import Code, InvalidInput, Refusal, SetupError, refuse
-from smsign.web.service import client_address, networks
+from smsign.web.service import client_address
 from smsign.web.wire import language, sign_id
 
 
@@ -127,12 +128,12 @@ def test_the_reader_chooses_the_language(accepted: str, told: str) -> None:
 
 
 def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy() -> None:
-    trusted = networks("10.0.0.0/8, ::1")
+    trusted = networks("trusted_proxies", "10.0.0.0/8, ::1")
     assert client_address("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", trusted) == "1.2.3.4"
     assert client_address("8.8.8.8", "1.2.3.4", trusted) == "8.8.8.8"
     assert client_address("", "1.2.3.4", ()) == "1.2.3.4"
     with pytest.raises(SetupError):
-        networks("10.0.0.0/99")
+        networks("trusted_proxies", "10.0.0.0/99")
 
 
 def test_settings_come_from_the_file_the_environment_and_flags_in_that_order(tmp_path: Path) -> None:

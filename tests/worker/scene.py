@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from smsign.actions import apps, audits, callbacks, signatures
-from smsign.config import Settings
+from smsign.config import Settings, networks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.signatures import Rules
@@ -19,7 +19,7 @@ from smsign.storage import callbacks as rows
 from smsign.storage import deliveries
 from smsign.storage.stores import Stores, open_stores
 from smsign.worker.deliverer import Deliverer
-from smsign.worker.guard import Guard, networks
+from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
 
 SECOND = 1_000_000
@@ -31,7 +31,9 @@ class Scene:
     def __init__(self, stores: Stores, settings: Settings) -> None:
         self.now = time.time_ns() // 1000
         self.stores = stores
-        self.sender = HttpSender(Guard(networks("127.0.0.0/8")), timeout_s=settings.callback_timeout)
+        self.sender = HttpSender(
+            Guard(networks("callback_networks", "127.0.0.0/8")), timeout_s=settings.callback_timeout
+        )
         self.told: list[tuple[str, str]] = []
         self.deliverer = Deliverer(
             stores,

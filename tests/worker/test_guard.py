@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from smsign.config import networks
 from smsign.errors import SetupError
-from smsign.worker.guard import Guard, RefusedAddressError, fault, networks
+from smsign.worker.guard import Guard, RefusedAddressError, fault
 
 PUBLIC = [
     "93.184.215.14",
@@ -72,7 +73,7 @@ def test_an_address_that_is_not_public_is_refused(address: str) -> None:
 
 
 def test_an_operator_allows_networks_by_name() -> None:
-    allowed = networks("127.0.0.0/8, fd00::/8")
+    allowed = networks("callback_networks", "127.0.0.0/8, fd00::/8")
     assert fault("127.0.0.1", allowed) == ""
     assert fault("::ffff:127.0.0.1", allowed) == ""
     assert fault("fd00::5", allowed) == ""
@@ -82,7 +83,7 @@ def test_an_operator_allows_networks_by_name() -> None:
 
 def test_a_malformed_network_is_named() -> None:
     with pytest.raises(SetupError, match="callback_networks"):
-        networks("127.0.0.1/8")
+        networks("callback_networks", "127.0.0.1/8")
 
 
 async def test_one_refused_address_refuses_the_name() -> None:

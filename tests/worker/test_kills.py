@@ -17,10 +17,11 @@ import httpx
 import pytest
 
 from smsign.actions import callbacks
+from smsign.config import networks
 from smsign.domain.callbacks import Callback
 from smsign.storage import apps as app_rows
 from smsign.storage.stores import Stores
-from smsign.worker.guard import Guard, networks
+from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
 from tests.running import Key, Server
 from tests.worker.receiver import Receiver, check_order, firsts, silent, well
@@ -71,7 +72,7 @@ def receivers() -> Iterator[Callable[[], Receiver]]:
 def add_callback(server: Server, key: Key, url: str) -> Callback:
     async def work(stores: Stores) -> Callback:
         app = await app_rows.get(stores.db.read, key.app_key)
-        sender = HttpSender(Guard(networks("127.0.0.0/8")), timeout_s=5)
+        sender = HttpSender(Guard(networks("callback_networks", "127.0.0.0/8")), timeout_s=5)
         return await callbacks.register(
             stores.db,
             stores.vault,

@@ -17,14 +17,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from smsign.config import networks
 from smsign.domain.callbacks import ANSWER_BYTES, Sent
-from smsign.worker.guard import Guard, Lookup, networks
+from smsign.worker.guard import Guard, Lookup
 from smsign.worker.sender import HttpSender
 from tests.worker.receiver import Got, Receiver, says, silent, status
 
 pytestmark = pytest.mark.process
 
-ALLOWED = networks("127.0.0.1/32")
+ALLOWED = networks("callback_networks", "127.0.0.1/32")
 TIMEOUT_S = 1.0
 
 
@@ -166,7 +167,7 @@ async def test_the_next_address_of_a_name_is_tried(receiver: Receiver) -> None:
     async def lookup(host: str, port: int) -> Sequence[str]:
         return ["127.0.0.9", "127.0.0.1"]
 
-    both = HttpSender(Guard(networks("127.0.0.0/8"), lookup), timeout_s=TIMEOUT_S)
+    both = HttpSender(Guard(networks("callback_networks", "127.0.0.0/8"), lookup), timeout_s=TIMEOUT_S)
     answer = await both.send(Sent("POST", f"http://two.test:{receiver.port}/told", {}, "x"))
     assert answer.status == 200, answer
 

@@ -7,10 +7,9 @@ import time
 
 import msgspec
 
-from smsign.config import Settings
+from smsign.config import Network, Settings, networks
 from smsign.domain.callbacks import Sender
 from smsign.domain.signatures import Rules
-from smsign.errors import SetupError
 from smsign.log import Log
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database
@@ -18,8 +17,6 @@ from smsign.storage.stores import Stores
 from smsign.storage.vault import Vault
 from smsign.web.throttle import Throttle
 from smsign.web.wire import Request
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Service(msgspec.Struct):
@@ -67,19 +64,8 @@ def make_service(settings: Settings, stores: Stores, log: Log, sender: Sender) -
         log,
         Throttle(settings.auth_failures, settings.auth_window),
         sender,
-        networks(settings.trusted_proxies),
+        networks("trusted_proxies", settings.trusted_proxies),
     )
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Return the networks in a comma separated list.
-
-    Raises: SetupError.
-    """
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise SetupError(f"trusted_proxies: {error}") from error
 
 
 def client_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:

@@ -12,10 +12,9 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from smsign.errors import SetupError
+from smsign.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a name, as texts. Raises: OSError."""
 
@@ -110,17 +109,6 @@ def _carried(address: Address) -> Address | None:
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Return the networks in a comma separated list.
-
-    Raises: SetupError.
-    """
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise SetupError(f"callback_networks: {error}") from error
 
 
 class _Resolver:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import httpx2
 
 from smsign import __version__
-from smsign.config import Settings
+from smsign.config import Settings, networks
 from smsign.domain.callbacks import ANSWER_BYTES, Answer, Sent
-from smsign.worker.guard import Guard, RefusedAddressError, networks
+from smsign.worker.guard import Guard, RefusedAddressError
 
 CONNECT_S = 5.0
 BODY_S = 2.0
@@ -106,7 +106,9 @@ def make_sender(settings: Settings) -> HttpSender:
 
     Raises: SetupError for a malformed list of networks.
     """
-    return HttpSender(Guard(networks(settings.callback_networks)), timeout_s=settings.callback_timeout)
+    return HttpSender(
+        Guard(networks("callback_networks", settings.callback_networks)), timeout_s=settings.callback_timeout
+    )
 
 
 async def _read(response: httpx2.Response) -> bytes:
