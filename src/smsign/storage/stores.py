@@ -70,5 +70,5 @@ async def _check_key(db: Database, vault: Vault) -> None:
     if known != vault.fingerprint:
         raise SetupError(
             "secret key: this database was made with another one; put that key in place"
-            " (DATA/secret.key or SMSIGN_SECRETKEY_FINGERPRINT)"
+            " (DATA/secret.key or SMSIGN_SECRET_KEY)"
         )
