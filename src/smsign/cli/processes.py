@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import os
 import signal
 import socket
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _SETTLE_S = 0.2
+SLOW_START_S = 10.0
+"""A worker that takes longer to start says on standard error where it is."""
 _LOOK_S = 0.005
 
 
@@ -93,11 +96,13 @@ def load(settings: Settings, parent: int) -> App:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+    faulthandler.dump_traceback_later(SLOW_START_S)
     from smsign.main import make_app
 
-    return make_app(settings, started=_let_signals_in)
+    return make_app(settings, started=_started)
 
 
-def _let_signals_in() -> None:
+def _started() -> None:
+    faulthandler.cancel_dump_traceback_later()
     # A little later: granian sets its own handlers only after the application has started.
     asyncio.get_running_loop().call_later(_SETTLE_S, signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPS)

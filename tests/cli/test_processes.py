@@ -1,0 +1,30 @@
+"""The server's processes: what is said of one that does not get started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = """
+import os, time
+from smsign import config, main
+from smsign.cli import processes
+
+def make_app(settings, *, started):
+    time.sleep(1)
+
+main.make_app = make_app
+processes.SLOW_START_S = 0.2
+processes.load(config.load({}), os.getppid())
+"""
+
+
+@pytest.mark.process
+def test_a_worker_that_is_slow_to_start_says_where_it_is() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "in make_app" in done.stderr
