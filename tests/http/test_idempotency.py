@@ -133,7 +133,7 @@ with httpx.Client(base_url=url, timeout=30) as api:
                 answer = api.post(path, auth=(app_key, secret), headers={"Idempotency-Key": key},
                                   files={"sign": (None, "极光推送")})
             except httpx.TransportError:
-                time.sleep(0.02)
+                time.sleep(0.2)  # ten that ask all the time leave nothing of a small machine for the start
                 continue
             if answer.status_code < 500:
                 break
