@@ -113,6 +113,10 @@ class App:
             request.app_id,
         )
         headers = [*response.headers, (b"x-request-id", request.id.encode())]
+        if (
+            request.waits
+        ):  # whether a body follows now is the sender's choice, so nothing else can be told from it
+            headers.append((b"connection", b"close"))
         if response.stream is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await _stream(response.stream, request, send)
@@ -121,7 +125,7 @@ class App:
             headers.insert(-1, (b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        if response.status >= 300 and not request.done:
+        if request.has_body and not request.done:
             await request.drain()
 
     def _identify(self, request: Request, service: Service) -> None:

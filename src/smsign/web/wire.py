@@ -84,6 +84,16 @@ class Request:
         text = self.headers.get(b"content-length", b"")
         return int(text) if text.isdigit() and len(text) < 20 else None
 
+    @property
+    def has_body(self) -> bool:
+        """Say whether a body was announced (RFC 9112, 6.3)."""
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the sender waits to be asked for the body, as curl does (RFC 9110, 10.1.1)."""
+        return not self._received and not self.done and b"expect" in self.headers and self.has_body
+
     async def body(self, *, at_most: int, timeout_s: float) -> AsyncIterator[bytes]:
         """Yield the body chunk by chunk.
 
