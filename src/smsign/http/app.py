@@ -171,7 +171,7 @@ def _not_found(path: str) -> Refusal:
             Problem(
                 "path",
                 Text(f"{path[:200]} is not known", f"未知路径 {path[:200]}"),
-                Text("the calls are /v1/sign and /v1/sign/{id}", "可用路径：/v1/sign 与 /v1/sign/{id}"),
+                Text("GET /reference has a list of all calls", "全部接口见 GET /reference"),
             )
         ],
     )
