@@ -213,6 +213,31 @@ def test_everything_that_is_wrong_is_said_at_once(server: Server, reader: Key) -
     assert "101 characters, at most 100" in reasons
 
 
+def test_a_field_sent_twice_hides_nothing_else_that_is_wrong(server: Server, reader: Key) -> None:
+    twice = part("remark", "备注")
+    answer = raw.create(
+        server, reader, part("sign", "a!"), twice, twice, twice, part("type", "8"), part("image0", "text")
+    )
+    assert answer.code == 50007
+    told = [(detail["field"], detail["reason"]) for detail in answer.details]
+    assert told == [
+        ("remark", "sent twice"),
+        ("type", "not a number from 1 to 7"),
+        ("sign", "not allowed: “!”"),
+        ("image0", "not a PNG or JPEG that can be decoded"),
+    ]
+
+
+def test_a_text_far_too_long_is_said_to_be_long_and_nothing_else(server: Server, reader: Key) -> None:
+    """No more than 64 KB of it are kept, and the cut may go through a character."""
+    for extra in ("", "a", "ab"):
+        answer = raw.create(server, reader, part("sign", extra + "签" * 30_000))
+        assert (answer.code, len(answer.details)) == (50104, 1)
+        assert "characters, 2 to 8 are allowed" in answer.details[0]["reason"]
+    answer = raw.create(server, reader, part("sign", SIGN), part("remark", "备" * 30_000))
+    assert [detail["field"] for detail in answer.details] == ["remark"]
+
+
 def test_a_sign_of_any_length_is_a_matter_of_content(server: Server, reader: Key) -> None:
     answer = raw.create(server, reader, part("sign", "签" * 2000), part("image0", "text"))
     assert answer.code == 50104

@@ -38,6 +38,7 @@ async def submit(
     signature_id: int | None = None,
     fields: Mapping[str, str],
     pictures: Sequence[Incoming],
+    problems: Sequence[Problem] = (),
     actor: str,
     now: int,
     key: str | None = None,
@@ -45,14 +46,14 @@ async def submit(
     """Put a signature in the audit, a new one or the next version of `signature_id`; return its id.
 
     Contract: Create Signature API, Modify Signature API. What came under `key` before, an
-    Idempotency-Key, is not submitted again: the answer is the same.
+    Idempotency-Key, is not submitted again: the answer is the same. `problems` were found in reading it.
 
     Raises: Refusal 50007, 50104, 50101 for what is wrong with it, 50103 while another is in the audit,
     50102 to modify one that is unknown or has passed, 51002 for a key of another submission, 51003 over
     the limit of the day.
     """
-    submission, problems = await _examine(rules, fields, pictures)
-    refuse(problems)
+    submission, found = await _examine(rules, fields, pictures)
+    refuse([*problems, *found])
     for picture in pictures:  # before the transaction: a row never names a picture that is not on disk
         await picture.keep(blobs)
 
@@ -113,10 +114,11 @@ async def check(
     signature_id: int | None,
     fields: Mapping[str, str],
     pictures: Sequence[Incoming],
+    problems: Sequence[Problem] = (),
     now: int,
 ) -> list[Problem]:
     """Return everything that `submit` would refuse now, each problem under its code; keep nothing."""
-    _, problems = await _examine(rules, fields, pictures)
+    _, found = await _examine(rules, fields, pictures)
     refusals = []
     in_audit = await rows.find_in_audit(db.read, app.id)
     if in_audit is not None:
@@ -135,7 +137,7 @@ async def check(
         for refusal in refusals
         for problem in refusal.problems
     ]
-    return rank(problems) + met
+    return rank([*problems, *found]) + met
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:

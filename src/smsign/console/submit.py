@@ -68,6 +68,7 @@ async def _submit(visit: Visit, app: App, signature: Signature | None) -> Respon
                 signature_id=signature.id if signature else None,
                 fields=form.fields,
                 pictures=form.pictures,
+                problems=form.problems,
                 actor=visit.person.actor,
                 now=visit.now,
             )

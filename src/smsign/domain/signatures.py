@@ -213,6 +213,15 @@ def unknown_id() -> Refusal:
     )
 
 
+def sent_twice(name: str) -> Problem:
+    """Return the problem of a text field that came more than once."""
+    return Problem(
+        name,
+        Text("sent twice", "重复提交"),
+        Text("send each text field once", "每个文本字段只提交一次"),
+    )
+
+
 def missing_content() -> Problem:
     """Return the problem of a submission without a signature."""
     return Problem(

@@ -78,6 +78,7 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
             signature_id=signature_id,
             fields=form.fields,
             pictures=form.pictures,
+            problems=form.problems,
             actor=f"app:{app.app_key}",
             now=service.now(),
             key=key,

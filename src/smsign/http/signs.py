@@ -144,6 +144,7 @@ async def check(service: Service, request: Request, app: App) -> Response:
             signature_id=target,
             fields=form.fields,
             pictures=form.pictures,
+            problems=form.problems,
             now=service.now(),
         )
     told = [

@@ -6,6 +6,7 @@ send pictures without either, with `application/octet-stream`, or with a whole l
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
@@ -26,6 +27,8 @@ _SLACK_BYTES = 256 * 1024
 _ALIASES = {"image": images.UNNUMBERED}
 """A published C# client sends the picture of a new signature as `image`."""
 
+_UTF_8 = codecs.getincrementaldecoder("utf-8")
+
 _ABSENT = {"type": b"0", "remark": b"null"}
 """What two published clients (C#, Java) send for a value that was not set."""
 
@@ -36,6 +39,8 @@ class Form:
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.pictures: list[Incoming] = []
+        self.problems: list[Problem] = []
+        """What is wrong with the form itself, and does not keep the rest of it from being read."""
 
     def __enter__(self) -> Form:
         return self
@@ -122,6 +127,11 @@ class _Reader:
         if not self._text or bytes(self._text) == _ABSENT.get(self._name):
             return
         if self._name in self._form.fields:
-            raise malformed("sent twice", "重复提交", field=self._name)
-        # Bytes that are not UTF-8 become surrogates, which the rules refuse by name.
-        self._form.fields[self._name] = self._text.decode("utf-8", "surrogateescape")
+            problem = signatures.sent_twice(self._name)
+            if problem not in self._form.problems:
+                self._form.problems.append(problem)
+            return
+        # Bytes that are not UTF-8 become surrogates, which the rules refuse by name; half a character where a
+        # text was cut is none of them.
+        whole = len(self._text) < TEXT_BYTES
+        self._form.fields[self._name] = _UTF_8("surrogateescape").decode(self._text, final=whole)
