@@ -1,6 +1,6 @@
 """schemathesis against a running server, by the document that it serves, in all of its phases.
 
-Longer, by hand: `FUZZ_S=600 .venv/bin/pytest tests/http/test_fuzzing.py -s`.
+Longer, by hand: `FUZZ_S=600 FUZZ_SEED=2 .venv/bin/pytest tests/http/test_fuzzing.py -s`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 SECONDS = os.environ.get("FUZZ_S", "")
+SEED = os.environ.get("FUZZ_SEED", "1")
 
 
 def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path
             "--auth",
             ":".join(auth),
             "--seed",
-            "1",
+            SEED,
             "--warnings",
             "off",
             "--no-color",
