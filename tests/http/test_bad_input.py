@@ -183,7 +183,21 @@ def test_a_missing_content_type_is_refused(server: Server, reader: Key) -> None:
 def test_a_10_gb_content_length_is_refused_before_anything_is_sent(server: Server, reader: Key) -> None:
     head = "Content-Length: 10000000000\r\n"
     data = raw.request("POST", "/v1/sign", auth=basic(reader), content_type=MULTIPART, head=head)
-    assert "larger than" in refuse(server, data, 50007).details[0]["reason"]
+    (detail,) = refuse(server, data, 50007).details
+    assert "larger than" in detail["reason"]
+    assert "pictures" in detail["hint"]
+
+
+def test_an_object_far_too_large_is_not_said_to_have_pictures(server: Server, reader: Key) -> None:
+    data = raw.request(
+        "PUT",
+        "/v1/signs/in-use",
+        auth=basic(reader),
+        content_type="application/json",
+        body=b" " * 70_000,
+    )
+    (detail,) = refuse(server, data, 50007).details
+    assert (detail["reason"], detail["hint"]) == ("larger than 65,536 bytes", "send less")
 
 
 @pytest.mark.slow

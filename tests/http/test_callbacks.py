@@ -102,6 +102,9 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
     assert rotated["secret"] != endpoint["secret"]
     assert rotated["old_secret_until"] is not None
     assert api.post(f"{path}/rotate").json()["old_secret_until"] is not None, "a day by default"
+    assert api.post(f"{path}/rotate", content=iter([b""])).status_code == 200, (
+        "chunked, and empty all the same"
+    )
     assert api.post(f"{path}/rotate", json={"overlap_s": 0}).json()["old_secret_until"] is None
 
     assert api.post(f"{path}/deliveries/{told[0]['delivery_id']}/resend").json() == {"events": 1}

@@ -37,12 +37,14 @@ def is_known(request: Request, tag: str) -> bool:
     return known.strip() == "*" or f'"{tag}"' in (one.strip().removeprefix("W/") for one in known.split(","))
 
 
-async def read_object(request: Request, *, timeout_s: float) -> dict[str, Any]:
-    """Return a body that is a JSON object.
+async def read_object(request: Request, *, timeout_s: float, optional: bool = False) -> dict[str, Any]:
+    """Return a body that is a JSON object; with `optional`, an empty body is an empty one.
 
     Raises: Refusal 50003 for an empty body, 50017 for another media type, 50007 for what is no object.
     """
     body = b"".join([chunk async for chunk in request.body(at_most=OBJECT_BYTES, timeout_s=timeout_s)])
+    if not body and optional:
+        return {}
     if not body:
         raise _refusal(Code.MISSING_BODY, "body", "empty", "为空")
     kind = request.header(b"content-type").partition(";")[0].strip().lower()

@@ -24,9 +24,7 @@ class Members:
         Raises: Refusal 51001 for parameters behind a question mark, 50003, 50017, 50007.
         """
         no_parameters(request)
-        if optional and not request.content_length and b"transfer-encoding" not in request.headers:
-            return cls({})
-        return cls(await read_object(request, timeout_s=timeout_s))
+        return cls(await read_object(request, timeout_s=timeout_s, optional=optional))
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a text; without a default it must be there."""

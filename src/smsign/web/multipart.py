@@ -23,6 +23,7 @@ TEXT_BYTES = 64 * 1024
 
 PARTS_MAX = 64
 _SLACK_BYTES = 256 * 1024
+_FEWER = Text("send fewer or smaller pictures", "请减少图片数量或缩小图片")
 
 _ALIASES = {"image": images.UNNUMBERED}
 """A published C# client sends the picture of a new signature as `image`."""
@@ -58,7 +59,7 @@ async def read_form(service: Service, request: Request, form: Form) -> None:
     """
     delimiter = boundary(request.header(b"content-type")) if request.content_length else b""
     rules = service.rules
-    body = request.body(at_most=body_max(rules), timeout_s=service.settings.body_timeout)
+    body = request.body(at_most=body_max(rules), timeout_s=service.settings.body_timeout, hint=_FEWER)
     try:
         first = await anext(body)
     except StopAsyncIteration:

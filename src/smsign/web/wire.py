@@ -30,6 +30,8 @@ PIECE_BYTES = 64 * 1024
 LINGER_S = 3.0
 LINGER_BYTES = 64 * 1024 * 1024
 
+LESS = Text("send less", "请减少提交的内容")
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -94,14 +96,14 @@ class Request:
         """Say whether the sender waits to be asked for the body, as curl does (RFC 9110, 10.1.1)."""
         return not self._received and not self.done and b"expect" in self.headers and self.has_body
 
-    async def body(self, *, at_most: int, timeout_s: float) -> AsyncIterator[bytes]:
-        """Yield the body chunk by chunk.
+    async def body(self, *, at_most: int, timeout_s: float, hint: Text = LESS) -> AsyncIterator[bytes]:
+        """Yield the body chunk by chunk; `hint` is for a sender who sends too much.
 
         Raises: Refusal 50007 when it is larger than `at_most` bytes, when nothing arrives for `timeout_s`
         seconds, when it arrives slower than BODY_RATE, or when the sender goes away.
         """
         if (self.content_length or 0) > at_most:
-            raise too_large(at_most)
+            raise _too_large(at_most, hint)
         started = time.monotonic()
         while not self.done:
             left_s = started + timeout_s + self._received / BODY_RATE - time.monotonic()
@@ -123,7 +125,7 @@ class Request:
             self._received += len(chunk)
             self.done = not message.get("more_body", False)
             if self._received > at_most:
-                raise too_large(at_most)
+                raise _too_large(at_most, hint)
             for start in range(0, len(chunk), PIECE_BYTES):
                 yield chunk[start : start + PIECE_BYTES]
 
@@ -210,14 +212,6 @@ def language(accepted: str, default: str) -> str:
     return next((tag for _, tag in ordered if tag in ("zh", "en")), default)
 
 
-def too_large(at_most: int) -> Refusal:
-    """Return the refusal of a body over `at_most` bytes."""
-    return _bad_body(
-        Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节"),
-        Text("send fewer or smaller pictures", "请减少图片数量或缩小图片"),
-    )
-
-
 def malformed(en: str, zh: str, field: str = "body") -> Refusal:
     """Return the refusal of a request that cannot be read."""
     return _bad_body(
@@ -225,6 +219,10 @@ def malformed(en: str, zh: str, field: str = "body") -> Refusal:
         Text("send a well-formed multipart/form-data body", "请发送格式正确的 multipart/form-data"),
         field=field,
     )
+
+
+def _too_large(at_most: int, hint: Text) -> Refusal:
+    return _bad_body(Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节"), hint)
 
 
 def _bad_body(reason: Text, hint: Text, field: str = "body") -> Refusal:
