@@ -264,6 +264,18 @@ def test_the_order_of_refusals_is_that_of_all_calls(home: Server, api: httpx.Cli
     assert httpx.get(f"{home.url}/v1/callbacks").json()["error"]["code"] == 50001
     assert httpx.get(f"{home.url}/v1/callbacks/x", auth=("a", "b")).json()["error"]["code"] == 50002
     assert api.get("/v1/callbacks/1/nothing").json()["error"]["code"] == 50016
+    for method, call in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/rotate"),
+        ("POST", "/resume"),
+        ("POST", "/replay"),
+        ("GET", "/deliveries"),
+        ("GET", "/deliveries/0"),
+        ("POST", "/deliveries/0/resend"),
+    ):
+        answer = api.request(method, f"/v1/callbacks/0{call}?x=1", content=b"x")
+        assert answer.json()["error"]["code"] == 51004, (method, call)
     wrong = api.put("/v1/callbacks/1")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, DELETE")
     assert api.get("/v1/callbacks/").status_code == 200, "a trailing slash is the same path"

@@ -48,16 +48,16 @@ async def create(service: Service, request: Request, app: App) -> Response:
 
 async def show(service: Service, request: Request, app: App, callback_id: str) -> Response:
     """`GET /v1/callbacks/{callback}`: with its secret."""
+    found = await _find(service, app, callback_id)
     no_parameters(request)
-    return tagged(request, await _with_secret(service, app, await _find(service, app, callback_id)))
+    return tagged(request, await _with_secret(service, app, found))
 
 
 async def delete(service: Service, request: Request, app: App, callback_id: str) -> Response:
     """`DELETE /v1/callbacks/{callback}`: what still waited for it is not told any more."""
+    found = await _find(service, app, callback_id)
     no_parameters(request)
-    await actions.remove(
-        service.db, app=app, callback_id=_number(callback_id), actor=_actor(app), now=service.now()
-    )
+    await actions.remove(service.db, app=app, callback_id=found.id, actor=_actor(app), now=service.now())
     return Response()
 
 
