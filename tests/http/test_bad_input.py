@@ -94,6 +94,16 @@ def test_a_body_is_refused(server: Server, reader: Key, what: str) -> None:
     refuse(server, post(reader, make()), code)
 
 
+@pytest.mark.parametrize(
+    "crowd", [[part("x", "y")] * 64, [part("x", "y", head="X: y\r\n" * 8)], [part("x" * 5000, "y")]]
+)
+def test_a_form_with_too_much_in_it_is_told_the_bounds(
+    server: Server, reader: Key, crowd: list[bytes]
+) -> None:
+    (detail,) = refuse(server, post(reader, form(GOOD, *crowd)), 50007).details
+    assert "64 parts" in detail["reason"]
+
+
 def _padded_png(size: int) -> bytes:
     return noise() + b"\0" * (size - len(noise()))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from smsign.domain import images, signatures
 from smsign.domain.signatures import Rules
@@ -22,8 +22,19 @@ TEXT_BYTES = 64 * 1024
 """What is kept of a text: far more than any rule allows, so that the rule refuses it."""
 
 PARTS_MAX = 64
+HEAD_LINES, HEAD_LINE_BYTES = 8, 4224
 _SLACK_BYTES = 256 * 1024
 _FEWER = Text("send fewer or smaller pictures", "请减少图片数量或缩小图片")
+
+_CROWDED = Problem(
+    "body",
+    Text(
+        f"more than {PARTS_MAX} parts, or one with more than {HEAD_LINES} header lines,"
+        f" or with more than {HEAD_LINE_BYTES:,} bytes in a line",
+        f"超过 {PARTS_MAX} 个部分，或某一部分的头部超过 {HEAD_LINES} 行或单行超过 {HEAD_LINE_BYTES:,} 字节",
+    ),
+    Text("send only the fields that the calls have", "请只提交接口定义的字段"),
+)
 
 _ALIASES = {"image": images.UNNUMBERED}
 """A published C# client sends the picture of a new signature as `image`."""
@@ -76,6 +87,8 @@ async def read_form(service: Service, request: Request, form: Form) -> None:
     parser = PushMultipartParser(
         delimiter or boundary(request.header(b"content-type")),
         max_segment_count=PARTS_MAX,
+        max_header_count=HEAD_LINES,
+        max_header_size=HEAD_LINE_BYTES,
         header_charset="latin-1",  # a Windows path in GBK is no reason to refuse a form
     )
     reader = _Reader(form, rules, service.blobs.spool)
@@ -85,6 +98,8 @@ async def read_form(service: Service, request: Request, form: Form) -> None:
             async for chunk in body:
                 if not parser.closed:
                     await reader.take(parser, chunk)
+    except ParserLimitReached as error:
+        raise Refusal(Code.INVALID_BODY, [_CROWDED]) from error
     except MultipartError as error:
         raise malformed(f"unreadable: {error}", "无法解析") from error
 
