@@ -10,15 +10,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from granian.server import Server
 
 from smsign.config import Settings
-from smsign.errors import SetupError
 
 if TYPE_CHECKING:
     from smsign.web.app import App
@@ -29,25 +26,6 @@ _SETTLE_S = 0.2
 SLOW_START_S = 10.0
 """A worker that takes longer to start says on standard error where it is."""
 _LOOK_S = 0.005
-
-
-@contextmanager
-def holding_port(settings: Settings) -> Iterator[Settings]:
-    """Return settings with a real port: for port 0 a free one, held until the server's end.
-
-    The socket that holds it never listens, so that all connections go to the workers' own.
-    """
-    if settings.port or settings.socket:
-        yield settings
-        return
-    try:
-        family, kind, *_, address = socket.getaddrinfo(settings.host, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as holder:
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            holder.bind(address)
-            yield msgspec.structs.replace(settings, port=holder.getsockname()[1])
-    except OSError as error:
-        raise SetupError(f"host: {settings.host}: {error.strerror}") from error
 
 
 class PatientServer(Server):  # type: ignore[misc, valid-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import ssl
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,9 +19,10 @@ import click
 from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
 from smsign.cli import emulator
+from smsign.cli.listening import holding_address
 from smsign.cli.options import now, settings_options, stored, take_settings
 from smsign.cli.output import show_json
-from smsign.config import Settings
+from smsign.config import Settings, networks
 from smsign.domain.testing import DELAY_MS_MAX
 from smsign.errors import SetupError
 from smsign.storage.migrate import schema_number
@@ -58,8 +60,6 @@ def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any)
     With --test it is an emulator for CI: the audit decides itself, by the content submitted, and nothing
     is left at the end. Once it takes connections, standard output has its address and keys as NAME=VALUE.
     """
-    from smsign.cli.processes import holding_port
-
     if delay_ms is not None and not is_test:
         raise click.UsageError("--test-delay-ms goes with --test")
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any)
             if is_test
             else take_settings(given)
         )
-        settings = stack.enter_context(holding_port(settings))
+        settings = stack.enter_context(holding_address(settings))
         test_delay_ms = (delay_ms or 0) if is_test else None
         asyncio.run(_prepare(settings, with_demo=with_demo, test_delay_ms=test_delay_ms))
         if figures := _share_figures(settings.workers):
@@ -79,9 +79,9 @@ def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any)
 
 async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | None) -> None:
     """Open everything once, so that what is wrong is said here, and by one process."""
-    for name in ("tls_cert", "tls_key"):
-        if (path := getattr(settings, name)) and not os.access(path, os.R_OK):
-            raise SetupError(f"{name}: {path} cannot be read")
+    _check_certificate(settings)
+    for name in ("trusted_proxies", "callback_networks"):
+        networks(name, getattr(settings, name))
     if with_demo and not settings.database_url.startswith("sqlite:"):
         raise SetupError("demo: it lives in a data folder of its own, not in a PostgreSQL database")
     stores = await open_stores(settings)
@@ -96,6 +96,24 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
     finally:
         await stores.close()
     _greet(settings, first, with_demo=with_demo, test_delay_ms=test_delay_ms)
+
+
+def _check_certificate(settings: Settings) -> None:
+    for name in ("tls_cert", "tls_key"):
+        if (path := getattr(settings, name)) and not os.access(path, os.R_OK):
+            raise SetupError(f"{name}: {path} cannot be read")
+    if not settings.tls_cert:
+        return
+    try:
+        # An empty password: one that needs another is refused, and nobody is asked for it.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, lambda: ""
+        )
+    except (OSError, ValueError) as error:
+        raise SetupError(
+            f"tls_cert and tls_key: {settings.tls_cert} and {settings.tls_key} are not a certificate"
+            f" and its key, in PEM and without a password: {error}"
+        ) from error
 
 
 def _greet(settings: Settings, first: str | None, *, with_demo: bool, test_delay_ms: int | None) -> None:
@@ -126,7 +144,8 @@ The README walks through all calls. To start over: rm -r {settings.data}
 
 def _where(settings: Settings) -> str:
     scheme = "https" if settings.tls_cert else "http"
-    return f"unix:{settings.socket}" if settings.socket else f"{scheme}://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"unix:{settings.socket}" if settings.socket else f"{scheme}://{host}:{settings.port}"
 
 
 def _share_figures(workers: int) -> str | None:
