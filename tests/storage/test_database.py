@@ -128,6 +128,27 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         asyncio.run(open_stores(config.load({"data": str(tmp_path)}, {})))
 
 
+async def test_a_lost_key_is_not_made_anew(stores: Stores, settings: Settings) -> None:
+    key = settings.key_file.read_text()
+    settings.key_file.unlink()
+    with pytest.raises(SetupError, match=r"secret\.key does not exist, .* bring it back"):
+        await open_stores(settings)
+    assert not settings.key_file.exists(), "a new one would be the wrong one"
+    await (await open_stores(msgspec.structs.replace(settings, secret_key=key.strip()))).close()
+
+
+def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
+    key, settings = tmp_path / "secret.key", config.load({"data": str(tmp_path)}, {})
+    key.write_bytes(b"\xff" * 65)
+    key.chmod(0o600)
+    with pytest.raises(SetupError, match=r"secret\.key must be 64 hex digits"):
+        asyncio.run(open_stores(settings))
+    key.unlink()
+    key.mkdir(0o700)
+    with pytest.raises(SetupError, match=r"secret\.key: Is a directory"):
+        asyncio.run(open_stores(settings))
+
+
 @pytest.mark.parametrize("url", ["mysql://x", "sqlite:", "nonsense"])
 async def test_an_unknown_database_is_named(url: str) -> None:
     with pytest.raises(SetupError, match="sqlite:PATH or postgresql"):

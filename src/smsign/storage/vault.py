@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,25 +66,29 @@ class Vault:
 def open_vault(setting: str, file: Path) -> Vault:
     """Return the vault for the key in `setting` (64 hex digits), or else in `file`, made at first use.
 
-    Raises: SetupError when the key is malformed or its file is open to other users.
+    Raises: SetupError when the key is malformed, or its file cannot be read or is open to other users.
     """
     if setting:
         return Vault(_parse(setting, "secret key: the setting"))
-    if not file.exists():
-        _create(file, secrets.token_hex(KEY_BYTES))
-    if file.stat().st_mode & 0o077:
-        raise SetupError(f"secret key: {file} can be read by other users; run: chmod 600 {file}")
-    return Vault(_parse(file.read_text().strip(), f"secret key: {file}"))
+    with _naming(file):
+        if not file.exists():
+            _create(file, secrets.token_hex(KEY_BYTES))
+        if file.stat().st_mode & 0o077:
+            raise SetupError(f"secret key: {file} can be read by other users; run: chmod 600 {file}")
+        return Vault(_parse(file.read_text("latin-1").strip(), f"secret key: {file}"))
 
 
 def read_key(setting: str, file: Path) -> str | None:
     """Return the key in `setting`, or else in `file`, as 64 hex digits; None if there is no such file.
 
-    Raises: SetupError when it is malformed.
+    Raises: SetupError when it is malformed or cannot be read.
     """
     if setting:
         return _parse(setting, "secret key: the setting").hex()
-    return _parse(file.read_text().strip(), f"secret key: {file}").hex() if file.exists() else None
+    with _naming(file):
+        if not file.exists():
+            return None
+        return _parse(file.read_text("latin-1").strip(), f"secret key: {file}").hex()
 
 
 def fingerprint(key: str) -> str:
@@ -93,7 +98,16 @@ def fingerprint(key: str) -> str:
 
 def write_key(file: Path, key: str) -> None:
     """Make the file of a key that was kept elsewhere; one that is there stays as it is."""
-    _create(file, key)
+    with _naming(file):
+        _create(file, key)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"secret key: {file}: {error.strerror}") from error
 
 
 def _parse(text: str, where: str) -> bytes:
@@ -110,18 +124,17 @@ def _create(file: Path, key: str) -> None:
     # Two processes may start at once: the link is atomic, so the first one's key is everyone's.
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, key.encode() + b"\n")
-        os.fsync(descriptor)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, key.encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):
+            os.link(draft, file)
     finally:
-        os.close(descriptor)
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     sync_folder(file.parent)
 
 
