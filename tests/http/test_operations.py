@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import errno
 import http.client
 import ipaddress
 import os
@@ -24,6 +26,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from smsign.errors import StorageError
+from smsign.http import operations
+from smsign.storage.folder import FolderBlobs
 from tests.http import raw
 from tests.http.raw import MULTIPART, SIGN, Answer, basic, form, part
 from tests.pictures import noise
@@ -89,6 +94,33 @@ def test_readyz_is_503_while_the_database_does_not_answer(start: Callable[..., S
     answer = get(server, "/readyz")
     assert (answer.status, answer.json()["database"]) == (503, "failed")
     assert get(server, "/healthz").status == 200
+
+
+async def test_a_probe_is_answered_in_time_though_what_it_asks_does_not_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang() -> None:  # as asyncpg does, when the server that it asks to stop is silent
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(operations, "READY_TIMEOUT_S", 0.05)
+    async with asyncio.timeout(5):
+        assert await operations._fails(hang()) == "timed out"
+
+
+async def test_a_probe_of_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = FolderBlobs(tmp_path)
+
+    def fill(file: Path, data: bytes) -> None:
+        file.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(StorageError, match="No space left"):
+        await blobs.check()
+    assert not list(blobs.spool.iterdir())
 
 
 def test_figures_go_up_with_requests(server: Server, reader: Key) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from html import escape
 from importlib import resources
 from string import Template
+from typing import Any
 
 from smsign import __version__
 from smsign.errors import SmsignError
@@ -43,12 +45,9 @@ async def readyz(service: Service, request: Request) -> Response:
     """`GET /readyz`: the database and the blob store answer, asked just now; else 503 with which does not."""
     told = {"database": "ok", "blobs": "ok", "server": "stopping" if service.stopping else "ok"}
     for name, asked in (("database", _ask_database(service)), ("blobs", service.blobs.check())):
-        try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                await asked
-        except (SmsignError, TimeoutError) as error:
+        if reason := await _fails(asked):
             told[name] = "failed"
-            service.log.warning("not ready", part=name, reason=str(error) or "timed out")
+            service.log.warning("not ready", part=name, reason=reason)
     ready = set(told.values()) == {"ok"}
     return Response(200 if ready else 503, encode(told), (JSON, _NO_STORE), 0)
 
@@ -79,6 +78,27 @@ async def home(service: Service, request: Request) -> Response:
 async def stylesheet(service: Service, request: Request) -> Response:
     """`GET /home.css`: how the page at `/` looks."""
     return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
+
+
+async def _fails(asked: Coroutine[Any, Any, None]) -> str:
+    """Return why `asked` does not end well in time, or an empty text."""
+    task = asyncio.ensure_future(asked)
+    # What hangs may hang on when it is cancelled, as a driver that asks a silent server to stop.
+    done, _ = await asyncio.wait({task}, timeout=READY_TIMEOUT_S)
+    if not done:
+        task.cancel()
+        task.add_done_callback(_forget)
+        return "timed out"
+    try:
+        task.result()
+    except SmsignError as error:
+        return str(error)
+    return ""
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # or the loop complains that nobody looked at it
 
 
 async def _ask_database(service: Service) -> None:

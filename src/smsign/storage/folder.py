@@ -108,8 +108,10 @@ class FolderBlobs:
         """Write and remove a file in the spool."""
         probe = self.spool / f"probe-{os.getpid()}-{time.monotonic_ns()}"
         try:
-            await asyncio.to_thread(probe.write_bytes, b"smsign")
-            await asyncio.to_thread(probe.unlink)
+            try:
+                await asyncio.to_thread(probe.write_bytes, b"smsign")
+            finally:  # on a full disk an empty file is there
+                await asyncio.to_thread(probe.unlink, missing_ok=True)
         except OSError as error:
             raise StorageError(f"blobs: {self._folder} cannot be written to: {error.strerror}") from error
 
