@@ -134,6 +134,8 @@ def test_a_damaged_backup_is_refused_and_a_lost_picture_is_named(
 
     database.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert "is damaged" in _restore(kept, tmp_path / "new", url).stderr
+    database.unlink()
+    assert f"{database.name} is missing" in _restore(kept, tmp_path / "new", url).stderr
     database.write_bytes(whole)
     manifest = json.loads((kept / "manifest.json").read_text())
     (kept / "manifest.json").write_text(json.dumps(manifest | {"chains": "0" * 64}))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from smsign.errors import SetupError
+from smsign.errors import SetupError, StorageError
 from smsign.storage.archive import KEY, MANIFEST, Manifest, Part, not_in, parse, place_of, pour
 from smsign.storage.folder import FolderBlobs
 from smsign.storage.vault import sync_folder
@@ -78,7 +78,11 @@ class FolderArchive:
 
     def extract(self, part: Part, file: Path) -> None:
         """Copy a part."""
-        with (self._path / part.name).open("rb") as source:
+        try:
+            source = (self._path / part.name).open("rb")
+        except FileNotFoundError:
+            raise StorageError(f"backup: {part.name} is missing from it") from None
+        with source:
             pour(source, part, file)
 
     async def get(self, sha256: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from smsign.errors import SetupError
+from smsign.errors import SetupError, StorageError
 from smsign.storage.archive import KEY, MANIFEST, Manifest, Part, not_in, parse, place_of, pour
 from smsign.storage.vault import sync_folder
 
@@ -78,6 +78,8 @@ class TarArchive:
 
     def extract(self, part: Part, file: Path) -> None:
         """Copy a part."""
+        if part.name not in self._members:
+            raise StorageError(f"backup: {part.name} is missing from it")
         source = self._tar.extractfile(self._members[part.name])
         assert source is not None, "all members are files"
         pour(source, part, file)
