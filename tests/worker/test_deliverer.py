@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,12 +17,15 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from smsign.actions import apps as app_actions
 from smsign.actions import audits, callbacks, deliveries, signatures
+from smsign.config import Settings
 from smsign.domain.audits import REASONS
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.events import Subject
 from smsign.domain.forms import FORMS
 from smsign.errors import Refusal
+from smsign.log import Log
 from smsign.storage import events
+from smsign.worker.deliverer import Deliverer
 from tests.worker.receiver import Got, Receiver, check_order, echo, firsts, says, silent, status
 from tests.worker.scene import SECOND, Scene
 
@@ -547,3 +552,23 @@ async def test_paused_by_hand_waits_and_is_recorded_once(scene: Scene, receiver:
     )
     await scene.drain()
     assert [got.place[1] for got in receiver.got] == [1, 2]
+
+
+async def test_a_database_that_is_away_is_logged_in_a_line_a_look(
+    scene: Scene, settings: Settings, tmp_path: Path
+) -> None:
+    async def rename(old: str, new: str) -> None:
+        await scene.stores.db.write(lambda tx: tx.run(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    await rename("outbox", "gone")
+    with (tmp_path / "log").open("wb") as log:
+        deliverer = Deliverer(scene.stores, settings, scene.sender, Log("json", descriptor=log.fileno()))
+        running = asyncio.create_task(deliverer.run())
+        while not (lines := (tmp_path / "log").read_text().splitlines()):
+            await asyncio.sleep(0.01)
+        deliverer.stop()
+        await running
+    await rename("gone", "outbox")
+    told = json.loads(lines[0])
+    assert (told["level"], told["event"]) == ("warning", "deliveries failed")
+    assert "error" not in told

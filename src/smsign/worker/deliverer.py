@@ -18,6 +18,7 @@ from collections.abc import Callable
 from smsign.actions import deliveries as actions
 from smsign.config import Settings
 from smsign.domain.callbacks import Sender
+from smsign.errors import StorageError
 from smsign.log import Log
 from smsign.storage import callbacks
 from smsign.storage.outbox import Claimed
@@ -66,7 +67,10 @@ class Deliverer:
                 self._wake.clear()
                 await self._take()
                 await self._sweep_now_and_then()
-            except Exception as error:  # the database may come back
+            except StorageError as error:  # the database may be away for long: a line, and no traceback
+                self._log.warning("deliveries failed", reason=str(error))
+                await asyncio.sleep(POLL_S)
+            except Exception as error:
                 self._log.error("deliveries failed", error)
                 await asyncio.sleep(POLL_S)
             with contextlib.suppress(TimeoutError):

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from smsign.actions import testing
+from smsign.errors import StorageError
 from smsign.log import Log
 from smsign.storage.db import Database
 
@@ -21,7 +22,10 @@ async def decide_test_signatures(db: Database, log: Log) -> None:
     while True:
         try:
             pause_s = await _decide(db)
-        except Exception as error:  # the database may be away for a while
+        except StorageError as error:  # the database may be away for long: a line each time, and no traceback
+            log.warning("test audit failed", reason=str(error))
+            pause_s = IDLE_S
+        except Exception as error:
             log.error("test audit failed", error)
             pause_s = IDLE_S
         await asyncio.sleep(pause_s)
