@@ -142,5 +142,6 @@ def test_the_unit_is_one_that_systemd_takes_and_holds_for_safe(tmp_path: Path) -
     safe = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)]
     judged = subprocess.run(safe, capture_output=True, text=True, check=False)
     assert judged.returncode == 0, judged.stdout[-300:]
+    assert "\nStartLimitIntervalSec=0\n" in text.partition("[Service]")[0], "it waits for its database"
     stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)", text, re.MULTILINE)[0])
     assert stop_s > int(SETTINGS["stop_timeout"].default)
