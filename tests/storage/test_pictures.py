@@ -189,6 +189,16 @@ def test_a_store_that_cannot_be_is_named(tmp_path: Path) -> None:
         open_blobs(f"file:{tmp_path / 'file'}", data=tmp_path)
 
 
+async def test_a_bucket_that_is_not_there_is_said_in_words_for_people(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StorageError, match="bucket does not exist") as told:
+        await open_blobs("s3://none-such/x", data=tmp_path).check()
+    assert "Debug" not in str(told.value)
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
 def test_a_signature_with_pictures_in_s3(start: Callable[..., Server], s3: dict[str, str]) -> None:
     import httpx

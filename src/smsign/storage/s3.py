@@ -27,14 +27,14 @@ class S3Blobs:
             spool.mkdir(parents=True, exist_ok=True)
             self._store = S3Store.from_url(url)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: {url}: {error}") from error
+            raise StorageError(f"blobs: {url}: {_told(error)}") from error
 
     async def put(self, sha256: str, file: Path) -> None:
         """Upload `file`, always: an object that is there already becomes young."""
         try:
             await obstore.put_async(self._store, _key(sha256), file)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot keep a picture: {error}") from error
+            raise StorageError(f"blobs: cannot keep a picture: {_told(error)}") from error
         file.unlink()
 
     async def get(self, sha256: str) -> bytes:
@@ -45,7 +45,7 @@ class S3Blobs:
         except FileNotFoundError:
             raise NotFound(f"no picture is kept under {sha256}", f"没有图片 {sha256}") from None
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot read a picture: {error}") from error
+            raise StorageError(f"blobs: cannot read a picture: {_told(error)}") from error
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of old objects."""
@@ -62,7 +62,7 @@ class S3Blobs:
                     if len(name) == 64:
                         yield name, meta["last_modified"].timestamp()
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot list: {error}") from error
+            raise StorageError(f"blobs: cannot list: {_told(error)}") from error
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
         """Delete an object unless it is young. S3 has no atomic form of that: the age limit covers it."""
@@ -74,7 +74,7 @@ class S3Blobs:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot delete: {error}") from error
+            raise StorageError(f"blobs: cannot delete: {_told(error)}") from error
         return True
 
     async def check(self) -> None:
@@ -83,8 +83,13 @@ class S3Blobs:
             await obstore.put_async(self._store, _PROBE, b"smsign")
             await obstore.head_async(self._store, _PROBE)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: the object store does not answer: {error}") from error
+            raise StorageError(f"blobs: the object store does not answer: {_told(error)}") from error
 
 
 def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _told(error: Exception) -> str:
+    """Return what obstore says of an error to people; what it says of its own insides follows that."""
+    return str(error).partition("\n\nDebug source")[0]
