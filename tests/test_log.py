@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from smsign.log import Log
+from smsign.log import Formatter, Log
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
@@ -46,3 +48,20 @@ def test_lines_of_all_kinds_leave_in_order(tmp_path: Path, form: str) -> None:
             "app_id": 7,
         }
         assert all(line["at"].endswith("Z") for line in lines)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_libraries_say_has_the_form_of_the_other_lines(form: str) -> None:
+    try:
+        raise ValueError("it\nbroke")
+    except ValueError:
+        record = logging.LogRecord("asyncpg.pool", logging.WARNING, "", 0, "lost %d", (3,), sys.exc_info())
+    line = Formatter(form).format(record)
+    assert "ValueError: it" in line
+    if form == "json":
+        told = json.loads(line)
+        assert (told["level"], told["event"], told["logger"]) == ("warning", "library", "asyncpg.pool")
+        assert told["message"] == "lost 3"
+    else:
+        assert "warning" in line.splitlines()[0]
+        assert "message=lost 3" in line.splitlines()[0]

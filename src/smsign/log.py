@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import traceback
@@ -117,6 +118,22 @@ class Log:
                 data = data[os.write(self._descriptor, data) :]
             except OSError:  # nobody reads any more; the service goes on
                 return
+
+
+class Formatter(logging.Formatter):
+    """Gives what libraries say the form of the other lines; its event is `library`."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._render = _json if form == "json" else _text
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, with its traceback if it has one."""
+        fields: dict[str, object] = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        line = _line(record.levelname.lower(), "library", fields)
+        return self._render([line]).decode("utf-8").removesuffix("\n")
 
 
 def _line(level: str, event: str, fields: dict[str, object]) -> Line:

@@ -7,6 +7,7 @@ import datetime
 import errno
 import http.client
 import ipaddress
+import math
 import os
 import re
 import secrets
@@ -105,9 +106,10 @@ async def test_a_probe_is_answered_in_time_though_what_it_asks_does_not_let_go(
         except asyncio.CancelledError:
             await asyncio.sleep(60)
 
-    monkeypatch.setattr(operations, "READY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(operations, "TIMEOUT_S", 0.05)
     async with asyncio.timeout(5):
-        assert await operations._fails(hang()) == "timed out"
+        with pytest.raises(StorageError, match="timed out"):
+            await operations._in_time(hang())
 
 
 async def test_a_probe_of_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +123,17 @@ async def test_a_probe_of_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch
     with pytest.raises(StorageError, match="No space left"):
         await blobs.check()
     assert not list(blobs.spool.iterdir())
+
+
+def test_figures_of_requests_are_told_though_the_database_tells_none(start: Callable[..., Server]) -> None:
+    server = start()
+    server.do(lambda stores: stores.db.write(lambda tx: tx.run("ALTER TABLE outbox RENAME TO aside")))
+    get(server, "/healthz")
+    told = figures(server)
+    assert math.isnan(told["smsign_outbox_events"])
+    assert math.isnan(told["smsign_outbox_oldest_seconds"])
+    assert any(name.startswith("smsign_request_seconds_count") and "/healthz" in name for name in told)
+    assert '"event":"not counted"' in server.log.read_text()
 
 
 def test_figures_go_up_with_requests(server: Server, reader: Key) -> None:
@@ -257,6 +270,7 @@ def test_a_unix_socket_is_served(tmp_path: Path) -> None:
         queried = raw.request("GET", f"/v1/sign/{created.sign_id}", auth=basic(app))
         assert ask_socket(server.dial(), queried).json()["sign"] == SIGN
         assert not _listens(server.port)
+        assert path.stat().st_mode & 0o777 == 0o660, "a proxy of the same group may use it"
         # Behind a socket the peer is the proxy, and the address that it forwards is who asks.
         wrong = basic(Key(app.app_key, "0" * 24))
         for _ in range(2):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import os
+import socket
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -197,6 +200,19 @@ async def test_a_bucket_that_is_not_there_is_said_in_words_for_people(
     with pytest.raises(StorageError, match="bucket does not exist") as told:
         await open_blobs("s3://none-such/x", data=tmp_path).check()
     assert "Debug" not in str(told.value)
+
+
+async def test_a_store_that_is_silent_is_not_waited_for(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = {"AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        for name, value in (s3 | endpoint).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("smsign.storage.s3.REQUEST_TIMEOUT", timedelta(seconds=0.2))
+        async with asyncio.timeout(10):
+            with pytest.raises(StorageError, match="does not answer"):
+                await open_blobs("s3://evidence/x", data=tmp_path).check()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)

@@ -30,13 +30,7 @@ from smsign.storage.stores import Stores, open_stores
 
 _HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
-_LOGS = {
-    "handlers": {
-        # granian's own words go where all others do: standard output is for programs.
-        name: {"formatter": formatter, "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
-        for name, formatter in (("console", "generic"), ("access", "access"))
-    }
-}
+_SOCKET_MODE = 0o660
 
 
 @click.command()
@@ -188,10 +182,21 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + 2,
         log_level=LogLevels.warning,
-        log_dictconfig=_LOGS,
+        log_dictconfig=_logs(settings.log_format),
+        uds_permissions=_SOCKET_MODE,
         listening=listening,
     )
     server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
+
+
+def _logs(form: str) -> dict[str, Any]:
+    """Return how the libraries log: as everything else, on standard error, warnings and worse."""
+    handler = {"formatter": "smsign", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+    return {
+        "formatters": {"smsign": {"()": "smsign.log.Formatter", "form": form}},
+        "handlers": {"console": handler, "access": handler},
+        "root": {"handlers": ["console"], "level": "WARNING"},
+    }
 
 
 @click.command()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from html import escape
 from importlib import resources
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
 
 from smsign import __version__
-from smsign.errors import SmsignError
+from smsign.errors import SmsignError, StorageError
 from smsign.storage import outbox, signatures
 from smsign.storage.migrate import schema_number
 from smsign.web import metrics
 from smsign.web.service import Service
 from smsign.web.wire import JSON, Request, Response, encode
 
-READY_TIMEOUT_S = 5.0
+T = TypeVar("T")
+
+TIMEOUT_S = 5.0
+"""For the database or the blob store to answer an operator's question."""
 _NO_STORE = (b"cache-control", b"no-store")
 PAGE_HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -45,20 +49,24 @@ async def readyz(service: Service, request: Request) -> Response:
     """`GET /readyz`: the database and the blob store answer, asked just now; else 503 with which does not."""
     told = {"database": "ok", "blobs": "ok", "server": "stopping" if service.stopping else "ok"}
     for name, asked in (("database", _ask_database(service)), ("blobs", service.blobs.check())):
-        if reason := await _fails(asked):
+        try:
+            await _in_time(asked)
+        except SmsignError as error:
             told[name] = "failed"
-            service.log.warning("not ready", part=name, reason=reason)
+            service.log.warning("not ready", part=name, reason=str(error))
     ready = set(told.values()) == {"ok"}
     return Response(200 if ready else 503, encode(told), (JSON, _NO_STORE), 0)
 
 
 async def show_metrics(service: Service, request: Request) -> Response:
-    """`GET /metrics`: figures for Prometheus."""
-    waiting = await signatures.count_in_audit(service.db.scan)
-    backlog = await outbox.count_all(service.db.scan)
-    oldest_s = (service.now() - backlog.oldest_at) / 1e6 if backlog.oldest_at else 0.0
+    """`GET /metrics`: figures for Prometheus; those of the database are NaN while it does not answer."""
+    try:
+        waiting, outbox_events, oldest_s = await _in_time(_count(service))
+    except SmsignError as error:
+        waiting = outbox_events = oldest_s = math.nan
+        service.log.warning("not counted", reason=str(error))
     return Response(
-        body=metrics.render(waiting, outbox=backlog.size, oldest_s=oldest_s),
+        body=metrics.render(waiting, outbox=outbox_events, oldest_s=oldest_s),
         headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE),
     )
 
@@ -80,29 +88,36 @@ async def stylesheet(service: Service, request: Request) -> Response:
     return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
 
 
-async def _fails(asked: Coroutine[Any, Any, None]) -> str:
-    """Return why `asked` does not end well in time, or an empty text."""
+async def _in_time(asked: Coroutine[Any, Any, T]) -> T:
+    """Return what `asked` does.
+
+    Raises: StorageError after TIMEOUT_S seconds, and whatever `asked` raises.
+    """
     task = asyncio.ensure_future(asked)
     # What hangs may hang on when it is cancelled, as a driver that asks a silent server to stop.
-    done, _ = await asyncio.wait({task}, timeout=READY_TIMEOUT_S)
+    done, _ = await asyncio.wait({task}, timeout=TIMEOUT_S)
     if not done:
         task.cancel()
         task.add_done_callback(_forget)
-        return "timed out"
-    try:
-        task.result()
-    except SmsignError as error:
-        return str(error)
-    return ""
+        raise StorageError("timed out")
+    return task.result()
 
 
-def _forget(task: asyncio.Task[None]) -> None:
+def _forget(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()  # or the loop complains that nobody looked at it
 
 
 async def _ask_database(service: Service) -> None:
     await schema_number(service.db.read)
+
+
+async def _count(service: Service) -> tuple[float, float, float]:
+    """Return the signatures in the audit, the events in the outbox, and the seconds since the oldest."""
+    waiting = await signatures.count_in_audit(service.db.scan)
+    backlog = await outbox.count_all(service.db.scan)
+    oldest_s = (service.now() - backlog.oldest_at) / 1e6 if backlog.oldest_at else 0.0
+    return waiting, backlog.size, oldest_s
 
 
 def _read(name: str) -> str:

@@ -6,14 +6,26 @@ AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ALLOW_HTTP …).
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from smsign.errors import NotFound, StorageError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+REQUEST_TIMEOUT = timedelta(seconds=10)
+"""For one request, a picture with it; and for how long one that failed is tried again."""
+
+_OPTIONS = ("allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate", "proxy_excludes")
+"""Of the HTTP client; as AWS_… variables, obstore looks at them only where no option is given to it."""
 
 _PROBE = "smsign-probe"
 
@@ -25,7 +37,11 @@ class S3Blobs:
         self.spool = spool
         try:
             spool.mkdir(parents=True, exist_ok=True)
-            self._store = S3Store.from_url(url)
+            self._store = S3Store.from_url(
+                url,
+                client_options=_client_options(),
+                retry_config={"retry_timeout": REQUEST_TIMEOUT},
+            )
         except (BaseError, OSError) as error:
             raise StorageError(f"blobs: {url}: {_told(error)}") from error
 
@@ -84,6 +100,12 @@ class S3Blobs:
             await obstore.head_async(self._store, _PROBE)
         except (BaseError, OSError) as error:
             raise StorageError(f"blobs: the object store does not answer: {_told(error)}") from error
+
+
+def _client_options() -> ClientConfig:
+    named = {name: f"AWS_{name.upper()}" for name in _OPTIONS}
+    given = {name: os.environ[variable] for name, variable in named.items() if variable in os.environ}
+    return cast("ClientConfig", {"timeout": REQUEST_TIMEOUT, **given})
 
 
 def _key(sha256: str) -> str:

@@ -53,7 +53,7 @@ def observe_delivery(form: str, outcome: str, seconds: float) -> None:
     _delivery_seconds.labels(form, outcome).observe(seconds)
 
 
-def render(waiting: int, *, outbox: int, oldest_s: float) -> bytes:
+def render(waiting: float, *, outbox: float, oldest_s: float) -> bytes:
     """Return all figures.
 
     `waiting` is how many signatures are in the audit, `outbox` how many events are still to be told, the
