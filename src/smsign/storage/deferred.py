@@ -14,6 +14,7 @@ import apsw
 import apsw.ext
 
 _TOGETHER_MAX = 64
+_PARENTS = 'SELECT "table" FROM pragma_foreign_key_list(?)'
 _INSERT = re.compile(r"\s*INSERT INTO (\w+)\s.*?\sVALUES (\((?:\?\d+, )*\?\d+\))(.*)", re.DOTALL)
 
 
@@ -21,7 +22,7 @@ class Deferred:
     """Rows on their way into one connection's open transaction.
 
     `other` is a connection that checks no foreign keys: asked which tables a statement touches, it does not
-    name those that only such a check would look at.
+    name the children that only such a check would look at. The parents of what is inserted are added.
     """
 
     def __init__(self, connection: apsw.Connection, other: apsw.Connection) -> None:
@@ -48,8 +49,7 @@ class Deferred:
             return False
         touched = self._touched.get(sql)
         if touched is None:
-            actions = apsw.ext.query_info(self._other, sql, actions=True).actions or ()
-            touched = self._touched[sql] = frozenset(each.table_name for each in actions if each.table_name)
+            touched = self._touched[sql] = self._find_touched(sql)
         return not self._tables.isdisjoint(touched)
 
     def run(self) -> None:
@@ -70,6 +70,14 @@ class Deferred:
         """Forget all rows."""
         self._rows.clear()
         self._tables.clear()
+
+    def _find_touched(self, sql: str) -> frozenset[str]:
+        actions = apsw.ext.query_info(self._other, sql, actions=True).actions or ()
+        touched = {each.table_name for each in actions if each.table_name}
+        for each in actions:
+            if each.action_name == "SQLITE_INSERT":
+                touched.update(row[0] for row in self._other.execute(_PARENTS, (each.table_name,)))
+        return frozenset(touched)
 
 
 @cache

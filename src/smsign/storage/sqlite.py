@@ -7,7 +7,8 @@ the reads of `scan`.
 Group commit: changes queue up; one task drains the queue. It opens a transaction, runs the changes one
 after the other, commits once with `synchronous=FULL`, and only then answers them all. A change that
 raises before it wrote anything is left out; if it had written, the batch is rolled back and run again,
-each change in a savepoint of its own, so that it harms no other.
+each change in a savepoint of its own, so that it harms no other. After some errors of the disk SQLite
+gives the whole transaction up by itself: then nothing more is run, and all of the batch hear of it.
 """
 
 from __future__ import annotations
@@ -16,30 +17,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
-from smsign.errors import Conflict, StorageError
-from smsign.storage.db import Change, Row, Tx, fill
+from smsign.errors import StorageError
+from smsign.storage.db import Change, Row, Tx
 from smsign.storage.deferred import Deferred
+from smsign.storage.sqlite_reads import Reader, ThreadReader, text_of, translate
 
 T = TypeVar("T")
 _Job = tuple[Change[Any], asyncio.Future[Any]]
 _Outcome = tuple[Any, Exception | None]
 
-FRAGMENTS = (
-    ("int", "INTEGER"),
-    ("bytes", "BLOB"),
-    ("id", "INTEGER PRIMARY KEY AUTOINCREMENT"),
-    ("strict", "STRICT"),
-    ("clustered", "STRICT, WITHOUT ROWID"),
-    ("lock", ""),
-    ("binary", ""),
-    ("claim", ""),
-)
 BATCH_MAX = 256
 POINT_READ_CACHE_KIB = 128_000
 """Taken only as it fills; a million signatures fit. Measured faster than mapping the file."""
@@ -47,40 +38,8 @@ POINT_READ_CACHE_KIB = 128_000
 BUSY_TIMEOUT_MS = 20_000
 
 
-@cache
-def _text(sql: str) -> str:
-    # SQLite numbers `$1` by first appearance; `?1` means the first argument wherever it stands.
-    return fill(sql, FRAGMENTS).replace("$", "?")
-
-
-def _translate(error: Exception) -> Exception:
-    if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
-        return Conflict(str(error).rpartition(": ")[2])
-    return StorageError(f"SQLite: {error}")
-
-
 class _HalfWrittenError(Exception):
     """A change failed after it had written: its batch is rolled back and run again, each in a savepoint."""
-
-
-class _Reader:
-    """Statements on one connection, on the event loop."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._execute = connection.execute
-
-    async def one(self, sql: str, *args: Any) -> Row | None:
-        try:
-            row: Row | None = next(self._execute(_text(sql), args), None)
-        except apsw.Error as error:
-            raise _translate(error) from error
-        return row
-
-    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        try:
-            return list(self._execute(_text(sql), args))
-        except apsw.Error as error:
-            raise _translate(error) from error
 
 
 class _Tx:
@@ -92,19 +51,19 @@ class _Tx:
         self.defers = True
 
     async def one(self, sql: str, *args: Any) -> Row | None:
-        return next(self._run(_text(sql), args), None)
+        return next(self._run(text_of(sql), args), None)
 
     async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        return list(self._run(_text(sql), args))
+        return list(self._run(text_of(sql), args))
 
     async def run(self, sql: str, *args: Any) -> None:
-        self._run(_text(sql), args)
+        self._run(text_of(sql), args)
 
     async def later(self, sql: str, *args: Any) -> None:
         if self.defers:
-            self.deferred.add(_text(sql), args)
+            self.deferred.add(text_of(sql), args)
         else:
-            self._run(_text(sql), args)
+            self._run(text_of(sql), args)
 
     def _run(self, text: str, args: tuple[Any, ...]) -> Iterator[Row]:
         try:
@@ -112,35 +71,7 @@ class _Tx:
                 self.deferred.run()
             return self._execute(text, args)
         except apsw.Error as error:
-            raise _translate(error) from error
-
-
-class _ThreadReader:
-    """Statements on a connection of their own, on a thread of their own."""
-
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
-        self._connect = connect
-        self._connection: apsw.Connection | None = None
-        self._thread = ThreadPoolExecutor(1, "sqlite-scan")
-
-    async def one(self, sql: str, *args: Any) -> Row | None:
-        return next(iter(await self.all(sql, *args)), None)
-
-    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._all, sql, args)
-
-    def _all(self, sql: str, args: tuple[Any, ...]) -> Sequence[Row]:
-        try:
-            if self._connection is None:
-                self._connection = self._connect()
-            return list(self._connection.execute(_text(sql), args))
-        except apsw.Error as error:
-            raise _translate(error) from error
-
-    def close(self) -> None:
-        self._thread.shutdown()
-        if self._connection is not None:
-            self._connection.close()
+            raise translate(error) from error
 
 
 class SqliteDatabase:
@@ -159,8 +90,8 @@ class SqliteDatabase:
         except (apsw.Error, OSError) as error:
             raise StorageError(f"SQLite: {path}: {error}") from error
         self._tx = _Tx(self._writer, self._reader)
-        self.read = _Reader(self._reader)
-        self.scan = _ThreadReader(self._connect)
+        self.read = Reader(self._reader)
+        self.scan = ThreadReader(self._connect)
 
     def _connect(self, *, write: bool = False, cache_kib: int = 16_000) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), statementcachesize=128)
@@ -193,7 +124,7 @@ class SqliteDatabase:
                     await self._begin()
                 except apsw.Error as error:
                     while self._jobs:
-                        _settle(self._jobs.popleft()[1], None, _translate(error))
+                        _settle(self._jobs.popleft()[1], None, translate(error))
                     return
                 await self._run_batch()
         finally:
@@ -217,7 +148,7 @@ class SqliteDatabase:
                 await self._hop(self._finish)
         except Exception as error:  # the batch is lost, and each of its callers must hear of it
             self._roll_back()
-            outcomes = [(None, _translate(error))] * len(batch)
+            outcomes = [(None, translate(error))] * len(batch)
         for (_, answer), (value, failed) in zip(batch, outcomes, strict=True):
             _settle(answer, value, failed)
 
@@ -232,7 +163,10 @@ class SqliteDatabase:
         try:
             return await change(self._tx), None
         except Exception as error:
-            if (self._writer.total_changes(), len(self._tx.deferred)) != before:
+            if not self._writer.in_transaction:
+                raise
+            wrote = (self._writer.total_changes(), len(self._tx.deferred)) != before
+            if wrote or isinstance(error, StorageError):  # changes of the schema are not counted
                 raise _HalfWrittenError from error
             return None, error
 
@@ -242,14 +176,18 @@ class SqliteDatabase:
             return None, None
         self._writer.execute("SAVEPOINT change")
         self._tx.defers = False
+        outcome: _Outcome
         try:
-            return await change(self._tx), None
+            outcome = await change(self._tx), None
         except Exception as error:
+            if not self._writer.in_transaction:
+                raise
             self._writer.execute("ROLLBACK TO change")
-            return None, error
+            outcome = None, error
         finally:
             self._tx.defers = True
-            self._writer.execute("RELEASE change")
+        self._writer.execute("RELEASE change")
+        return outcome
 
     async def _begin(self) -> None:
         self._writer.set_busy_timeout(0)
@@ -265,7 +203,9 @@ class SqliteDatabase:
     def _finish(self) -> None:
         try:
             self._tx.deferred.run()
-        except apsw.Error as error:
+        except Exception as error:  # also what no database was asked yet, like text that is none
+            if not self._writer.in_transaction:
+                raise
             raise _HalfWrittenError from error
         self._writer.execute("COMMIT")
 
