@@ -96,6 +96,23 @@ async def test_a_healthy_house_has_no_findings(filled: Settings) -> None:
     assert {"ids", "rows", "ledger", "outbox", "pictures"} < found.keys()
 
 
+async def test_what_its_owner_withdrew_was_never_decided_and_is_well(
+    filled: Settings, stores: Stores
+) -> None:
+    from smsign.actions import signatures
+    from smsign.storage import apps
+
+    app, now = await apps.get(stores.db.read, "app0"), time.time_ns() // 1000
+    told: dict[str, Any] = {"app": app, "actor": "test:app", "now": now}
+    fields = {"sign": "极光推送"}
+    sign_id = await signatures.submit(
+        stores.db, stores.blobs, filled.rules, fields=fields, pictures=(), **told
+    )
+    await signatures.withdraw(stores.db, signature_id=sign_id, **told)
+    found = await _examine(filled)
+    assert {finding.state for finding in found.values()} == {doctor.OK}, found
+
+
 @pytest.mark.parametrize(
     ("harm", "check", "told"),
     [

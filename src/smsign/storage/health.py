@@ -21,7 +21,10 @@ DISAGREEMENTS = (
         """SELECT signature.id FROM signature LEFT JOIN decision
           ON decision.signature_id = signature.id AND decision.version = signature.version
         WHERE decision.passed IS DISTINCT FROM
-          CASE signature.status WHEN 0 THEN NULL WHEN 1 THEN 1 ELSE 0 END ORDER BY signature.id""",
+          CASE signature.status WHEN 0 THEN NULL WHEN 1 THEN 1 ELSE 0 END
+          AND NOT (signature.status = 2 AND decision.passed IS NULL AND EXISTS
+            (SELECT 1 FROM event WHERE event.subject = 'signature' AND event.subject_id = signature.id
+              AND event.kind = 'signature.withdrawn')) ORDER BY signature.id""",
     ),
     (
         "signatures with a refusal that bears no reason",
