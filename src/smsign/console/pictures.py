@@ -46,6 +46,8 @@ def _preview(data: bytes, side: int) -> bytes:
     with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
         picture.draft("RGB", (side, side))
         upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+            upright = upright.point(lambda grey: grey * (1 / 256)).convert("L")
         upright.thumbnail((side, side))
         out = io.BytesIO()
         clear = "A" in upright.getbands() or "transparency" in upright.info
