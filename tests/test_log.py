@@ -13,6 +13,17 @@ import pytest
 from smsign.log import Formatter, Log
 
 
+def test_no_sender_writes_a_line_of_its_own(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    log = Log("text", descriptor)
+    path = "/v1/x\n12:00:00.000000 info    forged\r\x1b[31m\u2028签名"
+    log.request("id-1", "GET", path, 404, 50016, 0.25, 60, "127.0.0.1", None)
+    log.flush()
+    os.close(descriptor)
+    [line] = (tmp_path / "log").read_bytes().decode("utf-8").splitlines()
+    assert r"path=/v1/x\n12:00:00.000000 info    forged\r\x1b[31m\u2028签名 status" in line
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_lines_of_all_kinds_leave_in_order(tmp_path: Path, form: str) -> None:
     descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)

@@ -159,6 +159,12 @@ def _text(lines: Sequence[Line]) -> bytes:
 def _text_line(line: Line) -> bytes:
     fields = msgspec.structs.asdict(line) if isinstance(line, RequestLine) else dict(line)
     at, level, event, error = (fields.pop(name, None) for name in ("at", "level", "event", "error"))
-    told = " ".join(f"{name}={value}" for name, value in fields.items())
+    told = " ".join(f"{name}={_one_line(value)}" for name, value in fields.items())
     text = f"{at:%H:%M:%S.%f} {level:<7} {event} {told}\n"
     return (text + f"{error}\n" if error else text).encode("utf-8", "backslashreplace")
+
+
+def _one_line(value: object) -> str:
+    # A path may bear anything: no sender writes lines of the log, or to the terminal that shows it.
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
