@@ -22,6 +22,8 @@ from smsign.storage.db import Tx, open_database
 from smsign.storage.migrate import migrate, put_meta, steps
 from smsign.storage.stores import Stores, open_stores
 
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+
 
 async def _put(tx: Tx, name: str, value: str = "x") -> str:
     await tx.run("INSERT INTO meta (name, value) VALUES ($1, $2)", name, value)
@@ -158,6 +160,49 @@ async def test_an_unknown_database_is_named(url: str) -> None:
 async def test_a_server_that_is_not_there_is_said() -> None:
     with pytest.raises(StorageError, match="cannot connect"):
         await open_database("postgresql://nobody@127.0.0.1:1/none", pool_size=1)
+
+
+@pytest.mark.parametrize("password", ["s3cret/x", "s3cret#x", "s3cret?x", "s3cret@x:y"])
+async def test_a_url_that_cannot_be_read_is_not_quoted(password: str) -> None:
+    with pytest.raises(SetupError, match="%2F for /") as told:
+        await open_database(f"postgresql://smsign:{password}@127.0.0.1:1/none", pool_size=1)
+    assert "cret" not in str(told.value)
+    assert told.value.__cause__ is None
+
+
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+async def test_a_change_goes_well_while_the_schema_changes(stores: Stores, settings: Settings) -> None:
+    """As during an upgrade: what was prepared before does not fit any more."""
+
+    async def change(tx: Tx) -> object:
+        return await tx.one("SELECT value FROM meta WHERE name = 'schema'")
+
+    before = await stores.db.write(change)
+    other = await open_database(settings.database_url, pool_size=1)
+    await other.write(lambda tx: tx.run("ALTER TABLE meta ALTER COLUMN value TYPE VARCHAR(100)"))
+    await other.close()
+    assert await stores.db.write(change) == before
+
+
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+async def test_a_connection_that_is_lost_takes_its_change_with_it_and_no_other(stores: Stores) -> None:
+    async def lose(tx: Tx) -> None:
+        await _put(tx, "lost")
+        await tx.one("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async def give_up(tx: Tx) -> None:
+        await _put(tx, "given-up")
+        await tx.one("SELECT pg_sleep(20)")
+
+    with pytest.raises(StorageError):
+        await stores.db.write(lose)
+    task = asyncio.create_task(stores.db.write(give_up))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await stores.db.write(lambda tx: _put(tx, "next")) == "next"
+    assert [await _count(stores, name) for name in ("lost", "given-up", "next")] == [0, 0, 1]
 
 
 def _sqlite(tmp_path: Path) -> Settings:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from smsign.errors import Conflict, StorageError
+from smsign.errors import Conflict, SetupError, StorageError
 from smsign.storage.db import Change, Row, Tx, fill
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class PostgresDatabase:
     async def open(cls, url: str, *, pool_size: int) -> PostgresDatabase:
         """Connect to `url`.
 
-        Raises: StorageError when the server cannot be reached or refuses.
+        Raises: SetupError for a URL that is none, StorageError when the server cannot be reached or refuses.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -92,12 +92,17 @@ class PostgresDatabase:
                 command_timeout=STATEMENT_TIMEOUT_S,
                 reset=_leave_as_is,
             )
-        except (*_FAILURES, ValueError) as error:
+        except _FAILURES as error:
             raise StorageError(f"PostgreSQL: cannot connect: {type(error).__name__}: {error}") from error
+        except ValueError:  # of the URL, and what it says may quote the password
+            raise SetupError(
+                "database: not a URL that can be read; write postgresql://USER:PASSWORD@HOST/NAME, and in the"
+                " password %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, %25 for %"
+            ) from None
         return cls(pool)
 
     async def write(self, change: Change[T]) -> T:
-        """Run `change` in a transaction, again if the server chose it as the victim of a deadlock."""
+        """Run `change` in a transaction, again if the server asks for it, as after a deadlock."""
         for left in reversed(range(TRIES)):
             try:
                 async with self._pool.acquire() as connection, connection.transaction():
@@ -119,7 +124,11 @@ class PostgresDatabase:
         await self._pool.close()
 
 
-_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_AGAIN = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,  # the schema was changed: statements are prepared anew
+)
 
 
 async def _leave_as_is(_connection: Any) -> None:
