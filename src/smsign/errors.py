@@ -8,6 +8,7 @@
     │   └── InvalidInput    a value typed at the command line or a form that no row may bear
     ├── Conflict            a unique index said no
     ├── StorageError        the database or the blob store failed, or could not be reached
+    │   └── Unreadable      a row bears bytes that are no text
     └── SetupError          a setting or a data folder that cannot be served
 
 This module knows no HTTP status: `http/errors.py` owns that table.
@@ -196,6 +197,10 @@ class Conflict(SmsignError):
 
 class StorageError(SmsignError):
     """The database or the blob store failed; the change it happened in was rolled back."""
+
+
+class Unreadable(StorageError):
+    """A row bears bytes that are no text: it was damaged, or changed by hand."""
 
 
 class InvalidInput(Told):

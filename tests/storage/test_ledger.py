@@ -101,6 +101,26 @@ async def test_tampering_is_found_and_named(stores: Stores, tampering: str, name
     assert named in verdict.fault
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+@pytest.mark.parametrize(
+    ("harmed", "named"),
+    [
+        ("subject = 'app' AND seq = 1", "at the beginning"),
+        ("subject = 'signature' AND seq = 2", "behind event 1 of signature 1"),
+    ],
+)
+async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
+    stores: Stores, harmed: str, named: str
+) -> None:
+    await _fill(stores)
+
+    async def tamper(tx: Tx) -> None:
+        await tx.run(f"UPDATE event SET data = CAST(x'ff' AS TEXT) WHERE {harmed}")
+
+    await stores.db.write(tamper)
+    assert (await events.verify(stores.db)).fault == f"{named}: an event that is no text"
+
+
 async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> None:
     from smsign.domain.events import digest
     from smsign.storage import events as rows

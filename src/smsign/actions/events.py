@@ -8,6 +8,7 @@ import msgspec
 
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Kind, Subject
+from smsign.errors import Unreadable
 from smsign.storage import events as rows
 from smsign.storage.db import Database, Tx
 
@@ -46,8 +47,18 @@ async def verify(db: Database, progress: Callable[[int], None] = lambda _: None)
     """Walk all chains in order, memory bounded; call `progress` with the events seen so far."""
     walked = chains = 0
     at: tuple[str, int, int] = ("", 0, 0)
-    prev_hash = GENESIS
-    while page := await rows.list_after(db.scan, at, limit=PAGE):
+    prev_hash, limit = GENESIS, PAGE
+    while True:
+        try:
+            page = await rows.list_after(db.scan, at, limit=limit)
+        except Unreadable:
+            if limit == 1:
+                place = f"behind event {at[2]} of {at[0]} {at[1]}" if walked else "at the beginning"
+                return Verdict(chains, walked, f"{place}: an event that is no text")
+            limit = 1  # to find out which one
+            continue
+        if not page:
+            break
         for event in page:
             if (event.subject, event.subject_id) != at[:2]:
                 at, prev_hash = (event.subject, event.subject_id, 0), GENESIS

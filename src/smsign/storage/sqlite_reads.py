@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from smsign.errors import Conflict, SmsignError, StorageError
+from smsign.errors import Conflict, SmsignError, StorageError, Unreadable
 from smsign.storage.db import Row, fill
 
 FRAGMENTS = (
@@ -41,6 +41,8 @@ def translate(error: Exception) -> Exception:
         return error
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
+    if isinstance(error, UnicodeDecodeError):
+        return Unreadable("SQLite: a row bears bytes that are no text; run: smsign events verify")
     return StorageError(f"SQLite: {error}")
 
 
@@ -54,7 +56,7 @@ class Reader:
         """Return the first row, or None."""
         try:
             row: Row | None = next(self._execute(text_of(sql), args), None)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error) from error
         return row
 
@@ -62,7 +64,7 @@ class Reader:
         """Return all rows."""
         try:
             return list(self._execute(text_of(sql), args))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error) from error
 
 
@@ -87,7 +89,7 @@ class ThreadReader:
             if self._connection is None:
                 self._connection = self._connect()
             return list(self._connection.execute(text_of(sql), args))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error) from error
 
     def close(self) -> None:
