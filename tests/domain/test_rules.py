@@ -59,7 +59,14 @@ def test_a_refusal_needs_known_reasons_and_keeps_their_order() -> None:
         "unreadable": "image2",
         "format": "sign",
     }
-    for reasons, note in ((["none_such"], ""), ([], ""), (["format"], "x" * 501), (["format:mood"], "")):
+    for reasons, note in (
+        (["none_such"], ""),
+        ([], ""),
+        (["format"], "x" * 501),
+        (["format"], "a\0b"),
+        (["format"], "a\ud800"),
+        (["format:mood"], ""),
+    ):
         with pytest.raises(InvalidInput):
             audits.check_refusal(reasons, note)
 

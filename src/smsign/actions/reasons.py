@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smsign.domain.audits import REASONS
 from smsign.domain.events import Kind, Subject
+from smsign.domain.signatures import is_text
 from smsign.errors import InvalidInput, NotFound, Text
 from smsign.storage import events
 from smsign.storage import reasons as rows
@@ -20,7 +21,7 @@ async def change(db: Database, *, code: str, title: Text, advice: Text, actor: s
     if code not in REASONS:
         raise NotFound(f"there is no reason {code}", f"没有原因 {code}")
     for name, text in (("title", title), ("advice", advice)):
-        if not all(1 <= len(each.strip()) <= TEXT_MAX for each in (text.en, text.zh)):
+        if not all(1 <= len(each.strip()) <= TEXT_MAX and is_text(each) for each in (text.en, text.zh)):
             raise InvalidInput(
                 f"{name}: 1 to {TEXT_MAX} characters in each language", f"每种语言 1 至 {TEXT_MAX} 个字符"
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from smsign.domain import images, signatures
-from smsign.domain.signatures import Signature, Status
+from smsign.domain.signatures import Signature, Status, is_text
 from smsign.errors import InvalidInput, Text
 
 NOTE_CHARACTERS = 500
@@ -146,12 +146,14 @@ def check_refusal(reasons: Sequence[str], note: str) -> dict[str, str]:
 
 
 def check_note(note: str) -> None:
-    """Raise InvalidInput for a note that is too long."""
+    """Raise InvalidInput for a note that is too long, or bears what no database keeps."""
     if len(note) > NOTE_CHARACTERS:
         raise InvalidInput(
             f"note: {len(note)} characters, at most {NOTE_CHARACTERS}",
             f"备注：共 {len(note)} 个字符，最多 {NOTE_CHARACTERS} 个",
         )
+    if not is_text(note):
+        raise InvalidInput("note: not valid UTF-8 text", "备注：不是有效的 UTF-8 文本")
 
 
 def newer_version(signature: Signature) -> InvalidInput:

@@ -105,7 +105,7 @@ def check_fields(fields: Mapping[str, str]) -> list[Problem]:
                     Text("shorten it", "请缩短"),
                 )
             )
-        if any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in text):
+        if not is_text(text):
             problems.append(
                 Problem(
                     name,
@@ -114,6 +114,11 @@ def check_fields(fields: Mapping[str, str]) -> list[Problem]:
                 )
             )
     return problems
+
+
+def is_text(text: str) -> bool:
+    """Say whether every engine keeps `text`: no halves of characters, no NUL."""
+    return not any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in text)
 
 
 def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
