@@ -30,3 +30,29 @@ def bomb(width: int = 60_000, height: int = 60_000) -> bytes:
             (b"IEND", b""),
         )
     )
+
+
+def many_scans(count: int) -> bytes:
+    """Return a grey progressive JPEG in which each of `count` scans says nothing, of all its pixels."""
+
+    def segment(kind: int, body: bytes) -> bytes:
+        return bytes([0xFF, kind]) + struct.pack(">H", 2 + len(body)) + body
+
+    def coded(bits: str) -> bytes:
+        bits += "1" * (-len(bits) % 8)
+        return int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+
+    blocks, one_code = 125 * 125, bytes([1] + [0] * 15)
+    all_empty = coded("0" + "0" * 14)  # a run of 2 ** 14 empty blocks
+    return b"".join(
+        (
+            b"\xff\xd8",
+            segment(0xDB, bytes([0]) + bytes([1] * 64)),
+            segment(0xC2, struct.pack(">BHHB", 8, 1000, 1000, 1) + bytes([1, 0x11, 0])),
+            segment(0xC4, bytes([0x00]) + one_code + b"\0"),
+            segment(0xC4, bytes([0x10]) + one_code + b"\xe0"),
+            segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + coded("0" * blocks),
+            (segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + all_empty) * (count - 1),
+            b"\xff\xd9",
+        )
+    )

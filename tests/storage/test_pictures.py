@@ -19,13 +19,14 @@ from smsign.actions import blobs as actions
 from smsign.domain.signatures import Rules
 from smsign.errors import NotFound, SetupError, StorageError
 from smsign.storage.blobs import Blobs, open_blobs
-from smsign.storage.evidence import Incoming
+from smsign.storage.evidence import Incoming, sweep_spool
 from smsign.storage.stores import Stores
 from smsign.storage.vault import Vault
-from tests.pictures import bomb, noise
+from tests.pictures import bomb, many_scans, noise
 from tests.running import Server
 
 OLD_S = 48 * 3600
+_LATER_SCAN = b"\xff\xda\0\x08\1\1\0\1"
 
 
 def _saved(form: str, mode: str = "RGB", **options: object) -> bytes:
@@ -57,6 +58,8 @@ async def _examine(data: bytes, spool: Path, rules: Rules = Rules()) -> tuple[In
         _saved("PNG", "RGBA"),
         _saved("MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))]),
         noise() + b"<script>tail</script>",
+        many_scans(100),
+        noise(form="JPEG") + b"\xff\xda\0\2" * 200,
     ],
 )
 async def test_a_picture_that_can_be_decoded_is_taken(data: bytes, tmp_path: Path) -> None:
@@ -83,6 +86,9 @@ async def test_a_picture_that_can_be_decoded_is_taken(data: bytes, tmp_path: Pat
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG or JPEG"),
         (b"\x89PNG\r\n\x1a\n", "not a PNG or JPEG"),
         (bomb(), "pixels, at most"),
+        (many_scans(101), "more than 100 scans"),
+        (many_scans(40_000), "more than 100 scans"),
+        (many_scans(40_000).replace(_LATER_SCAN, b"\xff\x01\xff\xff" + _LATER_SCAN), "more than 100 scans"),
         (noise(width=900, height=900), "MB, at most 2 MB"),
     ],
 )
@@ -172,6 +178,40 @@ async def test_a_sweep_takes_what_is_old_and_unnamed_only(stores: Stores, settin
     with pytest.raises(NotFound):
         await stores.blobs.get(orphan)
     assert list(stores.blobs.spool.iterdir()) == []
+
+
+async def test_a_sweep_takes_what_killed_uploads_left(blobs: Blobs) -> None:
+    left, under_way = blobs.spool / "left", blobs.spool / "under-way"
+    left.write_bytes(b"x")
+    under_way.write_bytes(b"x")
+    os.utime(left, (time.time() - OLD_S,) * 2)
+    await asyncio.to_thread(sweep_spool, blobs.spool, before_s=time.time() - OLD_S / 2)
+    assert list(blobs.spool.iterdir()) == [under_way]
+
+
+async def test_a_sweep_goes_on_when_what_it_listed_is_gone(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uploads end and other processes sweep meanwhile."""
+    orphan = await _put(stores.blobs, b"orphan")
+    _age(stores.blobs.spool.parent)
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([*listed(folder), folder / ("0" * 64)]))
+    assert await actions.sweep(stores.db, stores.blobs, now_s=time.time()) == 1
+    with pytest.raises(NotFound):
+        await stores.blobs.get(orphan)
+
+
+async def test_what_a_killed_sweep_left_does_not_make_a_picture_old_that_came_again(tmp_path: Path) -> None:
+    """Its row may not be committed yet, so that only its age protects it."""
+    blobs = open_blobs(f"file:{tmp_path / 'b'}", data=tmp_path)
+    sha256 = await _put(blobs, b"again")
+    path = tmp_path / "b" / sha256[:2] / sha256[2:4] / sha256
+    path.rename(path.with_suffix(".swept"))
+    _age(tmp_path)
+    assert await _put(blobs, b"again") == sha256
+    assert await _names(blobs, time.time() - OLD_S / 2) == []
+    assert [file.name for file in path.parent.iterdir()] == [sha256]
 
 
 async def test_a_sweep_that_was_killed_half_way_is_finished(tmp_path: Path) -> None:

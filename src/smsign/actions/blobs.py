@@ -13,6 +13,7 @@ from smsign.errors import NotFound
 from smsign.storage import signatures as rows
 from smsign.storage.blobs import Blobs
 from smsign.storage.db import Database
+from smsign.storage.evidence import sweep_spool
 
 AGE_S = 24 * 3600
 """How old a picture must be before it is swept: longer than any upload takes to be committed."""
@@ -22,9 +23,13 @@ AT_ONCE = 8
 
 
 async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
-    """Remove what is older than AGE_S and named by no row; return how many pictures went."""
+    """Remove what is older than AGE_S and named by no row; return how many pictures went.
+
+    What killed uploads left in the spool goes, too.
+    """
     before_s = now_s - AGE_S
     gone = 0
+    await asyncio.to_thread(sweep_spool, blobs.spool, before_s=before_s)
     async for sha256 in blobs.list_before(before_s):
         if not await rows.is_image_named(db.scan, sha256):
             gone += await blobs.delete(sha256, before_s=before_s)

@@ -7,7 +7,9 @@ is left there by a crash is swept later.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import re
 import secrets
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,12 @@ from smsign.storage.blobs import Blobs
 SPOOL_BYTES = 128 * 1024
 FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg"}
 """Pillow's names of the formats taken. MPO is a JPEG from a phone with a second picture behind it."""
+
+SCANS_MAX = 100
+"""Of a JPEG. Progressive ones have some ten; each costs a pass over all pixels, and 40 bytes can make one."""
+
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])", re.DOTALL)
+"""What begins a segment of a JPEG that says its length. Pixels bear no such bytes."""
 
 _DECODERS = ThreadPoolExecutor(2, "decode")
 """Two at once: each may need four bytes a pixel."""
@@ -100,6 +108,14 @@ class Incoming:
         return decode(self._path, pixels_max)
 
 
+def sweep_spool(spool: Path, *, before_s: float) -> None:
+    """Remove what uploads that were killed left before `before_s` (Unix seconds)."""
+    for file in spool.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # an upload that has just ended, or another sweep
+            if file.stat().st_mtime < before_s:
+                file.unlink()
+
+
 class _BadPicture(Exception):
     """Four texts: what is wrong (English, Chinese), how to mend it (English, Chinese)."""
 
@@ -120,6 +136,13 @@ def decode(path: Path, pixels_max: int) -> tuple[str, int, int]:
             if width * height > pixels_max:
                 raise _too_many_pixels(width, height, pixels_max)
             kind = FORMATS[picture.format or ""]
+            if kind == "jpeg" and _count_scans(path.read_bytes()) > SCANS_MAX:
+                raise _BadPicture(
+                    f"more than {SCANS_MAX} scans",
+                    f"扫描次数超过 {SCANS_MAX}",
+                    "save the picture anew, as an ordinary JPEG",
+                    "请将图片重新保存为普通 JPEG",
+                )
             if kind == "jpeg":  # every bit is decoded, but into an eighth of the pixels
                 picture.draft(None, (max(1, width // 8), max(1, height // 8)))
             picture.load()
@@ -138,6 +161,18 @@ def decode(path: Path, pixels_max: int) -> tuple[str, int, int]:
             "send the picture itself, whole, as PNG or JPEG",
             "请提交完整的 PNG 或 JPEG 图片",
         ) from error
+
+
+def _count_scans(data: bytes) -> int:
+    """Return how many scans the first picture of a JPEG has, at most one more than SCANS_MAX."""
+    scans, at = 0, 2
+    while scans <= SCANS_MAX and (found := _MARKER.search(data, at)):
+        kind, at = found[1][0], found.end()
+        if kind == 0xD9:
+            break
+        scans += kind == 0xDA
+        at += int.from_bytes(data[at : at + 2], "big")
+    return scans
 
 
 def _too_many_pixels(width: int, height: int, pixels_max: int) -> _BadPicture:

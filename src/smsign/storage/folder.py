@@ -78,14 +78,11 @@ class FolderBlobs:
         """Yield the names of old blobs; finish what a killed sweep left half done."""
         for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
             for file in await asyncio.to_thread(list, folder.iterdir()):
-                if file.name.endswith(_SWEPT):
-                    file.rename(file.with_suffix(""))
-                    file = file.with_suffix("")
-                if _NAME.fullmatch(file.name) and file.stat().st_mtime < time_s:
-                    yield file.name
-        for file in self.spool.iterdir():  # what a killed upload left
-            if file.stat().st_mtime < time_s:
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
+                    if file.name.endswith(_SWEPT):
+                        file = _step_back(file)
+                    if _NAME.fullmatch(file.name) and file.stat().st_mtime < time_s:
+                        yield file.name
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
         """Delete a blob unless it is young.
@@ -97,7 +94,7 @@ class FolderBlobs:
         try:
             path.rename(aside)
             if aside.stat().st_mtime >= before_s:
-                aside.rename(path)
+                _step_back(aside)
                 return False
             aside.unlink()
         except FileNotFoundError:
@@ -117,3 +114,12 @@ class FolderBlobs:
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def _step_back(aside: Path) -> Path:
+    # One that was put in place meanwhile is young and stays: its row may not be committed yet.
+    path = aside.with_suffix("")
+    with contextlib.suppress(FileExistsError):
+        os.link(aside, path)
+    aside.unlink()
+    return path
