@@ -59,6 +59,15 @@ async def test_a_caller_that_goes_away_harms_no_other(stores: Stores) -> None:
     assert await stores.db.write(lambda tx: _put(tx, "after")) == "after"
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+async def test_a_change_whose_caller_goes_away_before_its_turn_is_not_made(stores: Stores) -> None:
+    tasks = [asyncio.create_task(stores.db.write(partial(_put, name=f"c{n}"))) for n in range(3)]
+    await asyncio.sleep(0)  # all are queued, and none has begun
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [await _count(stores, f"c{n}") for n in range(3)] == [1, 0, 1]
+
+
 async def test_a_unique_index_is_a_conflict(stores: Stores) -> None:
     await stores.db.write(lambda tx: _put(tx, "one"))
     with pytest.raises(Conflict):

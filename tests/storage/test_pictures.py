@@ -141,6 +141,29 @@ async def test_a_store_keeps_what_it_is_given(blobs: Blobs) -> None:
         await blobs.get(sha256)
 
 
+async def test_a_picture_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs, steps = open_blobs(f"file:{tmp_path / 'b'}", data=tmp_path), []
+    sync, rename = os.fsync, Path.rename
+
+    def note_sync(descriptor: int) -> None:
+        steps.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    def note_rename(file: Path, target: Path) -> Path:
+        steps.append(target)
+        return rename(file, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    sha256 = await _put(blobs, b"synced")
+    home = tmp_path / "b" / sha256[:2] / sha256[2:4]
+    assert steps[0] == blobs.spool / "upload"
+    assert {home.parent, home.parent.parent} <= set(steps[1:-2]), "its folders are new"
+    assert steps[-2:] == [home / sha256, home]
+
+
 def _age(root: Path) -> None:
     then = time.time() - OLD_S
     for file in root.rglob("*"):
