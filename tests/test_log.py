@@ -13,6 +13,20 @@ import pytest
 from smsign.log import Formatter, Log
 
 
+async def test_what_an_operator_should_look_at_leaves_at_once(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    log = Log("json", descriptor)
+    told = []
+    log.info("later")
+    told.append((tmp_path / "log").read_bytes().count(b"\n"))
+    log.warning("now")
+    told.append((tmp_path / "log").read_bytes().count(b"\n"))
+    log.error("now, too", ValueError("x"))
+    told.append((tmp_path / "log").read_bytes().count(b"\n"))
+    os.close(descriptor)
+    assert told == [0, 2, 3]
+
+
 def test_no_sender_writes_a_line_of_its_own(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
     log = Log("text", descriptor)

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
-from smsign.actions import apps, audits, events, signatures
-from smsign.domain.signatures import Rules
+from smsign.actions import events
 from smsign.storage.db import Tx
 from smsign.storage.stores import Stores
-
-_clock = itertools.count(1_700_000_000_000_000)
+from tests.steps import decide, make_app, submit
 
 
 async def _fill(stores: Stores) -> int:
     """Make one application and one signature with three events; return the signature's id."""
-    app = await apps.create(
-        stores.db,
-        stores.vault,
-        name="ledger",
-        keys=apps.make_keys(),
-        use_by_hand=False,
-        actor="test:builder",
-        now=next(_clock),
-    )
-    sign_id: int | None = None
-    for _ in range(2):
-        sign_id = await signatures.submit(
-            stores.db,
-            stores.blobs,
-            Rules(),
-            app=app,
-            signature_id=sign_id,
-            fields={"sign": "极光推送"},
-            pictures=(),
-            actor="test:app",
-            now=next(_clock),
-        )
-        if (await events.verify(stores.db)).events < 3:
-            await audits.decide(
-                stores.db,
-                signature_id=sign_id,
-                passed=False,
-                reasons=["format"],
-                actor="test:auditor",
-                now=next(_clock),
-            )
-    assert sign_id is not None
-    return sign_id
+    app = await make_app(stores)
+    sign_id = await submit(stores, app)
+    await decide(stores, sign_id, passed=False)
+    return await submit(stores, app, sign_id)
 
 
 async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
@@ -81,6 +48,12 @@ async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
             "does not bear the hash",
         ),
         ("DELETE FROM chain WHERE subject = 'signature'", "is behind the last on record"),
+        ("UPDATE chain SET seq = 2 WHERE subject = 'signature'", "event 2, the last on record, is missing"),
+        (
+            """UPDATE chain SET hash = (SELECT hash FROM event WHERE subject = 'app')
+            WHERE subject = 'signature'""",
+            "event 3, the last on record, is missing or another one",
+        ),
         (
             """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
             SELECT subject, subject_id, 4, kind, at, actor, data, hash, hash FROM event

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 
-from smsign.actions import apps, audits, signatures
 from smsign.actions.events import record
 from smsign.domain.apps import App
 from smsign.domain.events import Kind
-from smsign.domain.signatures import Rules
 from smsign.storage.db import Tx
 from smsign.storage.stores import Stores
 from tests.running import Key
-
-_clock = itertools.count(1_700_000_000_000_000)
+from tests.steps import clock, decide, make_app, submit
 
 
 async def add_paused_callbacks(stores: Stores, keys: Sequence[Key]) -> None:
@@ -34,18 +30,6 @@ async def add_paused_callbacks(stores: Stores, keys: Sequence[Key]) -> None:
     await stores.db.write(change)
 
 
-async def _make_app(stores: Stores) -> App:
-    return await apps.create(
-        stores.db,
-        stores.vault,
-        name=f"app{next(_clock)}",
-        keys=apps.make_keys(),
-        use_by_hand=False,
-        actor="test:builder",
-        now=next(_clock),
-    )
-
-
 async def _add(stores: Stores, app: App, *, form: str = "standard", state: str = "active") -> int:
     async def change(tx: Tx) -> int:
         row = await tx.one(
@@ -55,7 +39,7 @@ async def _add(stores: Stores, app: App, *, form: str = "standard", state: str =
             form,
             int(form == "vendor"),
             state,
-            next(_clock),
+            next(clock),
         )
         assert row is not None
         return int(row[0])
@@ -65,28 +49,10 @@ async def _add(stores: Stores, app: App, *, form: str = "standard", state: str =
 
 async def _walk(stores: Stores, app: App) -> int:
     """Submit, refuse, submit again, pass; return the signature's id."""
-    sign_id: int | None = None
-    for passed in (False, True):
-        sign_id = await signatures.submit(
-            stores.db,
-            stores.blobs,
-            Rules(),
-            app=app,
-            signature_id=sign_id,
-            fields={"sign": "极光推送"},
-            pictures=(),
-            actor="test:app",
-            now=next(_clock),
-        )
-        await audits.decide(
-            stores.db,
-            signature_id=sign_id,
-            passed=passed,
-            reasons=() if passed else ["format"],
-            actor="test:auditor",
-            now=next(_clock),
-        )
-    assert sign_id is not None
+    sign_id = await submit(stores, app)
+    await decide(stores, sign_id, passed=False)
+    await submit(stores, app, sign_id)
+    await decide(stores, sign_id, passed=True)
     return sign_id
 
 
@@ -99,14 +65,14 @@ async def _outbox(stores: Stores, callback_id: int) -> list[tuple[int, int, bool
 
 
 async def test_without_an_endpoint_nothing_is_written(stores: Stores) -> None:
-    await _walk(stores, await _make_app(stores))
+    await _walk(stores, await make_app(stores))
     assert await stores.db.read.all("SELECT seq FROM outbox") == []
 
 
 async def test_every_endpoint_of_the_application_gets_every_event_and_the_first_is_due(
     stores: Stores,
 ) -> None:
-    app, other = await _make_app(stores), await _make_app(stores)
+    app, other = await make_app(stores), await make_app(stores)
     active, paused = await _add(stores, app), await _add(stores, app, state="paused")
     elsewhere = await _add(stores, other)
     sign_id = await _walk(stores, app)
@@ -117,14 +83,14 @@ async def test_every_endpoint_of_the_application_gets_every_event_and_the_first_
 
 
 async def test_the_vendors_form_is_told_of_decisions_only(stores: Stores) -> None:
-    app = await _make_app(stores)
+    app = await make_app(stores)
     vendor = await _add(stores, app, form="vendor")
     sign_id = await _walk(stores, app)
     assert await _outbox(stores, vendor) == [(sign_id, 2, True), (sign_id, 4, False)]
 
 
 async def test_an_endpoint_that_was_removed_gets_nothing(stores: Stores) -> None:
-    app = await _make_app(stores)
+    app = await make_app(stores)
     gone = await _add(stores, app)
 
     async def remove(tx: Tx) -> None:
@@ -136,7 +102,7 @@ async def test_an_endpoint_that_was_removed_gets_nothing(stores: Stores) -> None
 
 
 async def test_a_refused_change_leaves_nothing_in_the_outbox(stores: Stores) -> None:
-    app = await _make_app(stores)
+    app = await make_app(stores)
     callback_id = await _add(stores, app)
     sign_id = await _walk(stores, app)
 
@@ -144,7 +110,7 @@ async def test_a_refused_change_leaves_nothing_in_the_outbox(stores: Stores) -> 
         pass
 
     async def change(tx: Tx) -> None:
-        await record(tx, app.id, sign_id, Kind.DELETED, actor="test:app", now=next(_clock))
+        await record(tx, app.id, sign_id, Kind.DELETED, actor="test:app", now=next(clock))
         raise HalfWayError
 
     with contextlib.suppress(HalfWayError):

@@ -32,6 +32,16 @@ async def test_a_task_that_is_cancelled_meanwhile_stays_cancelled() -> None:
         await task
 
 
+async def test_a_task_that_is_cancelled_as_its_patience_ends_stays_cancelled() -> None:
+    patience = Patience()
+    task = asyncio.create_task(patience.wait(asyncio.sleep(10), 0))
+    await asyncio.sleep(0.01)
+    patience._look()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_task_goes_on_after_a_wait_that_was_ended() -> None:
     patience = Patience()
     with pytest.raises(TimeoutError):
