@@ -251,6 +251,37 @@ async def test_the_standard_schedule_is_longer_and_spread(scene: Scene, receiver
     assert len({got.body for got in receiver.got}) == 1, "the same words every time"
 
 
+@pytest.mark.parametrize(
+    ("code", "asked", "wait_s"),
+    [
+        (429, "3600", 3600),
+        (503, "3600", 3600),
+        (429, "0", 180),
+        (429, "soon", 180),
+        (503, "99999999999999999999", 43_200),
+        (500, "3600", 180),
+    ],
+)
+async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
+    scene: Scene, receiver: Receiver, code: int, asked: str, wait_s: int
+) -> None:
+    receiver.behave = echo
+    app = await scene.make_app()
+    callback = await scene.register(app, receiver.url, "vendor")
+    receiver.behave = says(
+        f"HTTP/1.1 {code} Busy\r\nRetry-After: {asked}\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    await scene.decide(await scene.submit(app))
+    await scene.drain()
+    at, [(_, _, due_at)] = scene.now, await scene.waiting(callback)
+    assert due_at - at == wait_s * SECOND
+    await scene.drain(after_s=wait_s - 1)
+    assert len(await scene.deliveries(callback)) == 1, "not yet"
+    receiver.behave = echo
+    await scene.drain(after_s=1)
+    assert [each.state for each in await scene.deliveries(callback)] == ["failed", "delivered"]
+
+
 async def test_one_event_that_chokes_it_does_not_pause_an_endpoint(scene: Scene, receiver: Receiver) -> None:
     app, other = await scene.make_app(), await scene.make_app()
     callback = await scene.register(app, receiver.url)

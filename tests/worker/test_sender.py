@@ -133,6 +133,30 @@ async def test_nobody_listens(receiver: Receiver) -> None:
     assert answer.error
 
 
+@pytest.mark.parametrize(
+    ("code", "asked", "low_s", "high_s"),
+    [
+        (429, "120", 120, 120),
+        (503, "Fri, 31 Dec 9999 23:59:59 GMT", 2e11, 3e11),
+        (503, "Tue, 24 Nov 2020 00:00:00 GMT", 0, 0),
+        (503, "Mon, 01 Jan 0001 00:00:00 +2359", 0, 0),
+        (503, "-5", 0, 0),
+        (503, "9" * 5000, 1e60, 1e64),
+        (200, "120", 0, 0),
+        (500, "120", 0, 0),
+    ],
+)
+async def test_a_busy_receiver_says_when_to_come_again(
+    receiver: Receiver, code: int, asked: str, low_s: float, high_s: float
+) -> None:
+    receiver.behave = says(
+        f"HTTP/1.1 {code} Told\r\nRetry-After: {asked}\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    answer = await sender().send(post(receiver))
+    assert answer.status == code
+    assert low_s <= answer.retry_after_s <= high_s
+
+
 async def test_a_redirect_reaches_nobody(receiver: Receiver) -> None:
     secret = Receiver("127.0.0.2").open()
     receiver.behave = says(f"HTTP/1.1 302 Go\r\nLocation: {secret.url}\r\nContent-Length: 0\r\n\r\n".encode())

@@ -89,7 +89,7 @@ async def record(db: Database, parcel: Parcel, answer: Answer, *, chance: float,
             if await outbox.delete(tx, row):
                 await _settle(tx, row, now)
             return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
-        due_at = callbacks.next_try_at(form, failed=failed, now=now, chance=chance)
+        due_at = callbacks.next_try_at(form, answer, failed=failed, now=now, chance=chance)
         if await outbox.update_failed(tx, row, due_at=due_at):
             await _settle(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)

@@ -83,6 +83,8 @@ class Answer(msgspec.Struct, frozen=True):
     text: str = ""
     error: str = ""
     ms: int = 0
+    retry_after_s: float = 0.0
+    """How long the receiver asks to be left alone for, where it is too busy (429, 503)."""
 
     @property
     def taken(self) -> bool:
@@ -172,10 +174,15 @@ def moment_after(history: Sequence[Event]) -> Moment:
     return moment
 
 
-def next_try_at(form: Form, *, failed: int, now: int, chance: float) -> int:
-    """Return when to try again after the `failed`-th failure; `chance` is between -1 and 1."""
+def next_try_at(form: Form, answer: Answer, *, failed: int, now: int, chance: float) -> int:
+    """Return when to try again after the `failed`-th failure; `chance` is between -1 and 1.
+
+    A receiver that asks to be left alone gets the later of its own time and the form's, but no longer wait
+    than the form's longest.
+    """
     wait_s = form.retry_s[min(failed, len(form.retry_s)) - 1] * (1 + form.jitter * chance)
-    return now + int(wait_s * 1_000_000)
+    asked_s = min(answer.retry_after_s, max(form.retry_s))
+    return now + int(max(wait_s, asked_s) * 1_000_000)
 
 
 def why_pause(form: Form, answer: Answer, *, failed: int, in_a_row: int) -> str:

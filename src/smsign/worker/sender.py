@@ -11,6 +11,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 
 import httpx2
 
@@ -24,7 +25,10 @@ BODY_S = 2.0
 """Once a status is there, so long is waited for the rest: the text is only for people to read."""
 ADDRESSES = 3
 """So many addresses of a name are tried."""
+BUSY = (429, 503)
+"""With these a receiver may say when to come again (RFC 6585, 4; RFC 9110, 15.6.4)."""
 HEADERS = {"user-agent": f"smsign/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
+RETRY_AFTER_CHARACTERS = 64
 _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts no certificate; for what is not encrypted."""
 
@@ -53,7 +57,7 @@ class HttpSender:
     async def send(self, sent: Sent) -> Answer:
         """Send a request; return the status with the beginning of the text, or what went wrong."""
         started = time.perf_counter()
-        status, text = None, b""
+        status, text, retry_after_s = None, b"", 0.0
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -62,6 +66,8 @@ class HttpSender:
                 response = await self._ask(transport, sent)
                 status = response.status_code
                 error = "a redirect, which is not followed" if 300 <= status < 400 else ""
+                if status in BUSY:
+                    retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
                 text = await _read(response)
         except RefusedAddressError as failure:
             error = str(failure)
@@ -70,7 +76,8 @@ class HttpSender:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
-        return Answer(status, shown, error, round((time.perf_counter() - started) * 1000))
+        ms = round((time.perf_counter() - started) * 1000)
+        return Answer(status, shown, error, ms, retry_after_s)
 
     def _context(self, url: str) -> ssl.SSLContext:
         """Return what certificates are held to; reading the authorities takes a tenth of a second, once."""
@@ -109,6 +116,17 @@ def make_sender(settings: Settings) -> HttpSender:
     return HttpSender(
         Guard(networks("callback_networks", settings.callback_networks)), timeout_s=settings.callback_timeout
     )
+
+
+def _retry_after_s(text: str) -> float:
+    """Read Retry-After: seconds, or a date (RFC 9110, 10.2.3); 0 for what is neither."""
+    text = text.strip()[:RETRY_AFTER_CHARACTERS]
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 async def _read(response: httpx2.Response) -> bytes:
