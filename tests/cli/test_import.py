@@ -141,9 +141,15 @@ def test_two_imports_of_one_file_do_not_run_at_once(shell: Shell, tmp_path: Path
     second = shell.run("import", "rows.csv")
     assert (second.returncode, "another import" in second.stderr) == (2, True)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 1
-    process.communicate()
+    assert process.wait(20) == 130
+    assert "Traceback" not in process.communicate()[1]
     assert (tmp_path / "rows.csv.report.csv").exists()
+
+
+def test_what_is_no_file_of_its_own_is_not_imported(shell: Shell) -> None:
+    done = shell.run("import", "/dev/stdin", stdin="sign\n第一\n")
+    assert (done.returncode, "the journal is kept beside it" in done.stderr) == (2, True)
+    assert not Path("/dev/stdin.journal").exists()
 
 
 @pytest.mark.slow

@@ -62,6 +62,14 @@ def test_what_is_written_is_read_again_whatever_it_holds(tmp_path: Path) -> None
     assert not list(file.parent.glob(".*"))
 
 
+def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "config.toml"
+    link.symlink_to("kept.toml")
+    profiles.save(link, Config(default="a", profile={"a": Profile(url="http://x")}))
+    assert link.is_symlink()
+    assert profiles.load(tmp_path / "kept.toml").default == "a"
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     for text in ("default = ", "colour = 'red'", "profile = 3"):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.client.conftest import Service, answer
 from tests.pictures import noise
 from tests.running import Server, free_port
 
@@ -115,6 +119,59 @@ def test_signatures_are_listed_filtered_and_exported(
     assert shell.run("export", "-o", "all.csv").returncode == 1
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 122
     assert not list(tmp_path.glob(".all*"))
+
+
+def test_a_status_that_only_another_service_knows_is_shown_as_its_number(shell: Shell) -> None:
+    service = Service(lambda *_: answer(200, '{"sign_id": 7, "sign": "极光推送", "status": 5}'))
+    shell.env["SMSIGN_URL"] = service.url
+    assert "status 5" in shell.run("sign", "get", "7").stdout
+    waited = shell.run("sign", "wait", "7")
+    assert (waited.returncode, waited.stdout) == (1, "7 【极光推送】 status 5\n")
+    service.close()
+
+
+def test_what_is_exported_to_a_device_leaves_it_in_its_place(shell: Shell, tmp_path: Path) -> None:
+    made = tmp_path / "pipe"
+    os.mkfifo(made)
+    (tmp_path / "link.csv").symlink_to("all.csv")
+    reader = subprocess.Popen(["cat", str(made)], stdout=subprocess.PIPE, text=True)
+    assert shell.run("export", "-o", "pipe").returncode == 0
+    assert reader.communicate(timeout=20)[0].startswith("sign_id,sign,")
+    assert made.is_fifo()
+    assert shell.run("export", "-o", "link.csv").returncode == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "all.csv").read_text().startswith("sign_id,sign,")
+
+
+def test_a_service_that_goes_away_during_an_export_is_named(shell: Shell, tmp_path: Path) -> None:
+    shell.env["SMSIGN_URL"] = f"http://127.0.0.1:{free_port()}"
+    away = shell.run("export", "-o", "all.csv")
+    assert (away.returncode, "ConnectError" in away.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere/authorities.pem")]
+)
+def test_what_is_wrong_in_the_environment_is_one_line(shell: Shell, name: str, value: str) -> None:
+    shell.env[name] = value
+    done = shell.run("sign", "get", "1")
+    assert (done.returncode, done.stderr.count("\n"), "SSL_CERT_FILE" in done.stderr) == (2, 1, True)
+
+
+def test_a_full_disk_behind_the_output_is_one_line(shell: Shell) -> None:
+    with Path("/dev/full").open("w") as full:
+        for command in (("export",), ("sign", "list")):
+            done = subprocess.run(
+                [sys.executable, "-m", "smsign.cli", *command],
+                env=shell.env,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, "No space left" in done.stderr) == (1, True), command
+            assert "Traceback" not in done.stderr
 
 
 def test_one_is_checked_described_withdrawn_and_put_in_use(server: Server, shell: Shell) -> None:

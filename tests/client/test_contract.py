@@ -186,6 +186,34 @@ def test_a_wait_outlives_a_restart_of_the_server(
     restarting.join()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "sms.example.com",
+        "http://",
+        "ftp://x",
+        "http://[::1",
+        "http://x:y",
+        "http://x?a=b",
+        "http://x/#part",
+    ],
+)
+def test_what_is_no_address_of_a_service_is_said_at_once(connect: Callable[..., Client], url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        connect(url)
+
+
+def test_fewer_than_no_retries_are_refused(connect: Callable[..., Client]) -> None:
+    with pytest.raises(ValueError, match="retries"):
+        connect("http://127.0.0.1:1", retries=-1)
+
+
+def test_a_field_that_there_is_not_is_said_before_anything_is_sent(client: Client) -> None:
+    with pytest.raises(TypeError, match="no such field: remarks; there are type, remark"):
+        client.create_sign("极光推送", remarks="官网")  # type: ignore[call-arg]
+
+
 def test_where_nothing_listens_is_said_after_the_retries(connect: Callable[..., Client]) -> None:
     started = time.monotonic()
     with pytest.raises(NoConnection) as none:

@@ -16,6 +16,7 @@ from smsign.client import (
     AuthFailed,
     BadAnswer,
     Client,
+    InUse,
     InvalidSignId,
     NoConnection,
     OtherInAudit,
@@ -49,8 +50,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         answer(502, "<html>bad gateway</html>"),
         answer(500, '{"error": {"code": 50019, "message": "server error"}}'),
         answer(429, "", "Retry-After: 0"),
+        answer(200, '{"sign_id": 7}', "Content-Encoding: gzip"),
     ],
-    ids=["closed", "cut-off", "no-http", "502", "500", "429"],
+    ids=["closed", "cut-off", "no-http", "502", "500", "429", "no-gzip"],
 )
 def test_a_create_is_sent_again_whole_and_under_the_same_key(
     misbehave: Misbehave, connect: Connect, failure: bytes | None, tmp_path: Path
@@ -168,6 +170,32 @@ def test_answers_of_another_service_are_told_apart(misbehave: Misbehave, connect
     with pytest.raises(SmsignApiError, match="59999 new") as new:
         connect(later.url).get_sign(7)
     assert type(new.value) is SmsignApiError
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.delete_sign(7),
+        lambda client: client.withdraw_sign(7),
+        lambda client: client.set_in_use(7),
+        lambda client: client.clear_in_use(),
+        lambda client: client.delete_callback(7),
+        lambda client: client.download_image(7, 1, "image0"),
+    ],
+    ids=["delete", "withdraw", "use", "clear", "delete-callback", "download"],
+)
+def test_a_page_with_the_status_of_success_is_not_taken_for_it(
+    misbehave: Misbehave, connect: Connect, ask: Callable[[Client], None]
+) -> None:
+    page = misbehave(lambda *_: answer(200, "<h1>Welcome</h1>", "Content-Type: text/html"))
+    with pytest.raises(BadAnswer, match="is the base URL right"):
+        ask(connect(page.url))
+
+
+def test_a_refusal_with_the_status_of_success_is_one(misbehave: Misbehave, connect: Connect) -> None:
+    service = misbehave(lambda *_: answer(200, '{"error": {"code": 50105, "message": "in use"}}'))
+    with pytest.raises(InUse):
+        connect(service.url).delete_sign(7)
 
 
 def test_the_vendors_own_answers_are_enough(misbehave: Misbehave, connect: Connect) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -65,6 +66,23 @@ def test_every_code_is_a_class_by_its_name(code: errors.Code) -> None:
     assert kind.__name__ == code.name.title().replace("_", "")
     assert kind.__name__ in package.__all__
     assert issubclass(kind, SmsignApiError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        package.OtherInAudit("m", status=403, details=(package.Detail("sign", "a", "b"),), maybe_done=True),
+        package.NoConnection("m", maybe_done=True),
+        package.NotDecided(Sign(sign_id=7, sign="极光推送", status=0), 1.5),
+        package.BadAnswer("m"),
+        package.BadCallback("m"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_passes_from_one_process_to_another(error: package.ClientError) -> None:
+    there = pickle.loads(pickle.dumps(error))
+    assert type(there) is type(error)
+    assert (str(there), vars(there)) == (str(error), vars(error))
 
 
 def test_no_class_is_of_a_code_that_there_is_not() -> None:

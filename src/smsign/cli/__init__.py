@@ -71,7 +71,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done · 1 refused or failed, with the reason on standard error · 2 wrong usage
-                3 not decided in time
+                3 not decided in time · 130 stopped with Ctrl-C
     """
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import msgspec
 
+from smsign.cli.files import whole
 from smsign.cli.remote import remote
 from smsign.cli.sign import filter_options, filters
 from smsign.client import Client, Sign
-from smsign.errors import SetupError
 
 COLUMNS = Sign.__struct_fields__
 
@@ -35,7 +33,7 @@ def export(client: Client, *, output: Path | None, excel: bool, as_json: bool, *
     """
     count = 0
     found = client.iter_signs(**filters(given))
-    with _open(output) as out:
+    with whole(output) if output is not None else nullcontext(sys.stdout) as out:
         if as_json:
             for sign in found:
                 out.write(msgspec.json.encode(sign).decode() + "\n")
@@ -56,19 +54,3 @@ def cell(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
-
-
-@contextmanager
-def _open(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
-    written = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with written.open("w", encoding="utf-8", newline="") as out:
-            yield out
-        written.replace(output)
-    except OSError as error:
-        raise SetupError(f"{output}: {error.strerror}") from error
-    finally:
-        written.unlink(missing_ok=True)

@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from smsign.cli import report
+from smsign.cli.files import is_device
 from smsign.cli.importing import Import, Stopped
 from smsign.cli.journal import DECIDED, Journal
 from smsign.cli.output import show_json
 from smsign.cli.remote import NOT_IN_TIME, REFUSED, remote
 from smsign.cli.rows import Table, read, rows
 from smsign.client import Client
+from smsign.errors import SetupError
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -72,7 +74,10 @@ def import_(
       1  some failed, or the service could not be reached
       2  wrong usage, or a file that cannot be read
       3  rows are left: not decided in time, or --no-wait
+      130  stopped with Ctrl-C; the same command goes on
     """
+    if is_device(file) or not file.is_file():
+        raise SetupError(f"{file} is no file of its own; save it as one, for the journal is kept beside it")
     table = read(file, ignore_unknown=ignore_unknown)
     if table.encoding != "UTF-8":
         click.echo(f"{file} is read as {table.encoding}", err=True)

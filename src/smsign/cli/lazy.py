@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+INTERRUPTED = 130
+"""128 and the number of SIGINT."""
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
@@ -48,6 +52,14 @@ class LazyGroup(click.Group):
     def __init__(self, name: str | None = None, *, lazy: Mapping[str, tuple[str, str]], **given: Any) -> None:
         self._lazy = LazyCommands(lazy)
         super().__init__(name, self._lazy, **given)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C ends it as a shell expects, and not as a refusal does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("smsign: stopped", err=True)
+            sys.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return all names."""

@@ -64,8 +64,8 @@ def console() -> Console:
 
 
 def status(value: int) -> Text:
-    """Return a signature's status in words."""
-    return Text(STATUS_WORDS[value], style=_STYLES[value])
+    """Return a signature's status in words; another service may know more of them."""
+    return Text(STATUS_WORDS.get(value, f"status {value}"), style=_STYLES.get(value, ""))
 
 
 def local_time(at: int | None) -> str:

@@ -66,6 +66,7 @@ def save(file: Path, config: Config) -> None:
         lines += ["", f"[profile.{_quote(name)}]"]
         lines += [f"{key} = {_quote(value)}" for key, value in msgspec.to_builtins(profile).items()]
     try:
+        file = file.resolve()  # it may be a link to where someone keeps such files
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         written = file.with_name(f".{file.name}.{os.getpid()}")
         with open(

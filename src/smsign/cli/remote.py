@@ -38,8 +38,15 @@ def remote(command: Command) -> Command:
         try:
             with connect(profile_name) as client:
                 command(client, as_json=as_json, **given)
+            sys.stdout.flush()
         except (ClientError, SetupError, ValueError) as error:
             fail(error, as_json=as_json)
+        except BrokenPipeError:
+            raise  # whoever read the output has enough of it
+        except OSError as error:  # a full disk behind the output, a picture that cannot be read
+            click.echo(f"smsign: {error}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output goes nowhere
+            sys.exit(REFUSED)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__click_params__ = [*getattr(command, "__click_params__", []), *run.__click_params__]  # type: ignore[attr-defined]
@@ -56,7 +63,12 @@ def connect(profile_name: str | None) -> Client:
     if told := profiles.warning(file, config):
         click.echo(f"Warning: {told}", err=True)
     chosen = profiles.choose(config, profile_name)
-    return Client(chosen.url, chosen.app_key, chosen.master_secret, language=_language())
+    try:
+        return Client(chosen.url, chosen.app_key, chosen.master_secret, language=_language())
+    except (ImportError, OSError) as error:
+        raise SetupError(
+            f"the environment's proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE): {error}"
+        ) from error
 
 
 def fail(error: Exception, *, as_json: bool) -> None:

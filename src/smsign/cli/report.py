@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from smsign.cli.export import cell
+from smsign.cli.files import whole
 from smsign.cli.journal import Entry
 from smsign.client import Detail
-from smsign.errors import SetupError
 
 COLUMNS = ("line", "sign", "sign_id", "outcome", "code", "message", "field", "reason", "hint")
 
@@ -20,15 +19,10 @@ def write(file: Path, failed: Sequence[Entry]) -> None:
 
     Raises: SetupError.
     """
-    written = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with written.open("w", encoding="utf-8-sig", newline="") as out:
-            lines = csv.writer(out)
-            lines.writerow(COLUMNS)
-            for entry in failed:
-                head = (entry.line, entry.sign, entry.sign_id or "", entry.state, entry.code, entry.message)
-                for each in entry.details or (Detail(),):
-                    lines.writerow([cell(value) for value in (*head, each.field, each.reason, each.hint)])
-        written.replace(file)
-    except OSError as error:
-        raise SetupError(f"{file}: {error.strerror}") from error
+    with whole(file, encoding="utf-8-sig") as out:
+        lines = csv.writer(out)
+        lines.writerow(COLUMNS)
+        for entry in failed:
+            head = (entry.line, entry.sign, entry.sign_id or "", entry.state, entry.code, entry.message)
+            for each in entry.details or (Detail(),):
+                lines.writerow([cell(value) for value in (*head, each.field, each.reason, each.hint)])

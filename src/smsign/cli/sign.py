@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from smsign.cli.output import STATUS_WORDS, console, show_fields, show_json, show_table, status
+from smsign.cli.output import console, show_fields, show_json, show_table, status
 from smsign.cli.remote import REFUSED, remote
 from smsign.cli.submission import pictures, submission, texts, timeout_option, waiting
 from smsign.client import Check, Client, Sign, SignDetail
@@ -43,6 +43,7 @@ def sign() -> None:
       1  refused by an auditor or by the rules, or the service could not be reached
       2  wrong usage, or no service and keys were told
       3  not decided in time
+      130  stopped with Ctrl-C
     """
 
 
@@ -205,7 +206,7 @@ def _decided(decided: Sign, *, as_json: bool) -> None:
 
 def _line(found: Sign) -> str:
     why = f": {found.refuse_reason}" if found.refuse_reason else ""
-    return f"{found.sign_id} 【{found.sign}】 {STATUS_WORDS[found.status]}{why}"
+    return f"{found.sign_id} 【{found.sign}】 {status(found.status)}{why}"
 
 
 def _show(found: Sign) -> None:

@@ -59,7 +59,7 @@ class Callbacks(Calls):
         Raises: UnknownCallback.
         """
         try:
-            yield from self._send(Request(method="DELETE", path=f"/v1/callbacks/{callback_id}"))
+            yield from self._perform(Request(method="DELETE", path=f"/v1/callbacks/{callback_id}"))
         except UnknownCallback as error:
             if not error.maybe_done:  # else an earlier attempt, unanswered, has deleted it
                 raise

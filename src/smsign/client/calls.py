@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from smsign.client.drivers import Options
-from smsign.client.steps import Answer, Call, Request, decode, send
+from smsign.client.steps import Answer, Call, Request, check_done, decode, send
 
 T = TypeVar("T")
 
@@ -28,6 +28,10 @@ class Calls:
 
     def _send(self, request: Request) -> Call[Answer]:
         return (yield from send(request, retries=self._options.retries))
+
+    def _perform(self, request: Request) -> Call[None]:
+        """Send what answers nothing but that it is done."""
+        check_done((yield from self._send(request)))
 
     def _get(self, request: Request, into: type[T]) -> Call[T]:
         return decode((yield from self._send(request)), into)

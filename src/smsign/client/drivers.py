@@ -27,8 +27,13 @@ class Options:
     def __init__(
         self, base_url: str, app_key: str, master_secret: str, *, retries: int, language: str
     ) -> None:
-        url = httpx2.URL(base_url)
-        if url.scheme not in ("http", "https") or not url.host:
+        if retries < 0:
+            raise ValueError(f"retries: {retries} is below 0, which is to ask once")
+        try:
+            url = httpx2.URL(base_url)
+        except httpx2.InvalidURL as error:
+            raise ValueError(f"base_url: {base_url!r}: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
             raise ValueError(f"base_url: {base_url!r} is not the address of a service; write https://HOST")
         # The vendor's documentation gives its address with /v1, others without.
         self.base_url = str(url).rstrip("/").removesuffix("/v1")
@@ -120,7 +125,7 @@ class Blocking:
         body = step.body.open() if isinstance(step.body, Form) else None
         try:
             return _answer(self._http.send(self._options.request(step, body), auth=self._options.auth))
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return _no_answer(error)
         finally:
             if body is not None:
@@ -188,7 +193,7 @@ class Async:
         try:
             request = self._options.request(step, body)
             return _answer(await self._http.send(request, auth=self._options.auth))
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return _no_answer(error)
         finally:
             if body is not None:
@@ -214,6 +219,6 @@ def _answer(response: httpx2.Response) -> Answer:
     return Answer(response.status_code, response.headers, response.content)
 
 
-def _no_answer(error: httpx2.TransportError) -> NoAnswer:
+def _no_answer(error: httpx2.RequestError) -> NoAnswer:
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return NoAnswer(what, maybe_done=not isinstance(error, _NEVER_SENT))

@@ -13,7 +13,8 @@ A code that is not in the table, or an answer without one, is a plain `SmsignApi
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -85,6 +86,10 @@ class NoConnection(ClientError, ConnectionError):
         super().__init__(message)
         self.maybe_done = maybe_done
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass from one process to another."""
+        return partial(type(self), maybe_done=self.maybe_done), self.args
+
 
 class BadAnswer(ClientError):
     """An answer of success that is not in the form of this API; is the base URL right?"""
@@ -97,6 +102,10 @@ class NotDecided(ClientError, TimeoutError):
         super().__init__(f"signature {sign.sign_id} is still in the audit after {timeout_s:g} s")
         self.sign = sign
         self.timeout_s = timeout_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass from one process to another."""
+        return type(self), (self.sign, self.timeout_s)
 
 
 class BadCallback(ClientError):

@@ -47,6 +47,9 @@ class Form:
     """Texts and pictures. A form can be sent any number of times: each `open` begins from the start."""
 
     def __init__(self, texts: Mapping[str, object], pictures: Pictures) -> None:
+        if unknown := [name for name in texts if name != "sign" and name not in Fields.__annotations__]:
+            known = ", ".join(Fields.__annotations__)
+            raise TypeError(f"no such field: {', '.join(unknown)}; there are {known}")
         self._boundary = secrets.token_hex(16)
         self._texts = {name: str(value) for name, value in texts.items() if value is not None}
         self._files = [(slot, _opener(slot, given)) for slot, given in _by_slot(pictures).items()]

@@ -1,9 +1,8 @@
 """The receiving side of callbacks: whether one is to be believed, and what it says. No I/O, no framework.
 
-    event = verify_standard(request.headers, request.body, secret)          # the modern form result =
-    verify_vendor(request.body, app_key, master_secret)            # the vendor's form
-    answer(echo(request.query_string))                                      # when the vendor's form is
-    registered
+    event = verify_standard(request.headers, request.body, secret)    # the modern form
+    result = verify_vendor(request.body, app_key, master_secret)      # the vendor's form
+    answer(echo(request.query_string))                                # when that one is registered
 
 Each raises `BadCallback`; answer such a request 400 and do nothing else. A callback may come twice: keep
 `Event.id`, or compare `EventData.seq`, which grows with each event of a signature.

@@ -13,7 +13,14 @@ from urllib.parse import quote
 import msgspec
 
 from smsign.client.calls import LIST_MAX, Calls, encode, given
-from smsign.client.errors import ClientError, InvalidSignId, NoConnection, NotDecided, SmsignApiError
+from smsign.client.errors import (
+    BadAnswer,
+    ClientError,
+    InvalidSignId,
+    NoConnection,
+    NotDecided,
+    SmsignApiError,
+)
 from smsign.client.form import Fields, Form, Pictures
 from smsign.client.method import call, items
 from smsign.client.results import App, Check, Page, Sign, SignDetail
@@ -90,7 +97,7 @@ class Signatures(Calls):
         Raises: InvalidSignId, InUse.
         """
         try:
-            yield from self._send(Request(method="DELETE", path=f"/v1/sign/{sign_id}"))
+            yield from self._perform(Request(method="DELETE", path=f"/v1/sign/{sign_id}"))
         except InvalidSignId as error:
             if not error.maybe_done:  # else an earlier attempt, unanswered, has deleted it
                 raise
@@ -210,7 +217,10 @@ class Signatures(Calls):
         Raises: InvalidSignId.
         """
         path = f"/v1/signs/{sign_id}/versions/{version}/images/{quote(slot, safe='')}"
-        return (yield from self._send(Request(method="GET", path=path))).body
+        answer = yield from self._send(Request(method="GET", path=path))
+        if not answer.headers.get("content-type", "").startswith("image/"):
+            raise BadAnswer("the answer is no picture; is the base URL right?")
+        return answer.body
 
     @call
     def withdraw_sign(self, sign_id: int) -> Call[None]:
@@ -218,7 +228,9 @@ class Signatures(Calls):
 
         Raises: InvalidSignId where it is not in the audit.
         """
-        yield from self._send(Request(method="POST", path=f"/v1/signs/{sign_id}/withdraw", repeatable=False))
+        yield from self._perform(
+            Request(method="POST", path=f"/v1/signs/{sign_id}/withdraw", repeatable=False)
+        )
 
     @call
     def get_in_use(self) -> Call[Sign | None]:
@@ -232,12 +244,12 @@ class Signatures(Calls):
 
         Raises: InvalidSignId.
         """
-        yield from self._send(Request(method="PUT", path="/v1/signs/in-use", body=encode(sign_id=sign_id)))
+        yield from self._perform(Request(method="PUT", path="/v1/signs/in-use", body=encode(sign_id=sign_id)))
 
     @call
     def clear_in_use(self) -> Call[None]:
         """Use no signature."""
-        yield from self._send(Request(method="DELETE", path="/v1/signs/in-use"))
+        yield from self._perform(Request(method="DELETE", path="/v1/signs/in-use"))
 
     @call
     def get_app(self) -> Call[App]:

@@ -103,6 +103,18 @@ def decode(answer: Answer, into: type[T]) -> T:
         raise BadAnswer(f"the answer is not of this API: {error}; is the base URL right?") from error
 
 
+def check_done(answer: Answer) -> None:
+    """Look at the answer to a call that asks for nothing: empty, or an object that is no refusal.
+
+    Raises: BadAnswer; SmsignApiError where a refusal came under the status of success.
+    """
+    if answer.body.strip():
+        decode(answer, dict[str, object])
+        refused = refusal(answer)
+        if refused.code:
+            raise refused
+
+
 class _Error(msgspec.Struct, frozen=True):
     code: int = 0
     message: str = ""
