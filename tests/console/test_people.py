@@ -225,11 +225,13 @@ def test_many_are_decided_at_once_but_for_what_another_has(server: Server, name:
     with server.visitor(two) as other:
         assert other.post(f"/console/desk/{ids[0]}/take").status_code == 303
     with server.visitor(one) as visitor:
-        none = visitor.post("/console/desk", data={"verdict": "refuse", "id": [str(each) for each in ids]})
-        assert none.headers["location"].endswith("n=0&failed=3"), "a refusal needs a reason"
+        chosen = [str(each) for each in ids]
+        for said in ({"verdict": "refuse"}, {"verdict": "pass", "reason": "format"}, {"verdict": ""}):
+            none = visitor.post("/console/desk", data=said | {"id": chosen})
+            assert none.status_code == 422, "a refusal needs a reason, and what passes has none"
         done = visitor.post(
             "/console/desk",
-            data={"verdict": "refuse", "reason": "format", "id": [str(each) for each in ids]},
+            data={"verdict": "refuse", "reason": "format", "id": chosen},
         )
         assert done.headers["location"].endswith("n=2&failed=1")
         told = visitor.get(f"/console/desk/{ids[0]}")

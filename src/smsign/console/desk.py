@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from smsign.actions import audits as actions
 from smsign.console.signatures import rounds
@@ -75,21 +75,22 @@ async def show(visit: Visit, signature: int) -> Response:
     lease = await leases.find(visit.db.read, signature, now=visit.now)
     if found.status != Status.IN_AUDIT or (lease and lease.actor != visit.person.actor):
         return await _gone(visit, signature, None)
-    return await _work(visit, signature, error=None)
+    return await _work(visit, signature)
 
 
 async def decide(visit: Visit, signature: int) -> Response:
     """Pass or refuse, then open the next one."""
     fields = await visit.form()
-    verdict = fields.get("verdict", [""])[-1]
+    verdict, grounds, note = _verdict(fields), _grounds(fields), fields.get("note", [""])[-1].strip()
     try:
         found = await visit.signature(signature)
+        _check(verdict, grounds)
         await actions.decide(
             visit.db,
             signature_id=signature,
             passed=verdict == "pass",
-            reasons=[] if verdict == "pass" else _grounds(fields),
-            note=fields.get("note", [""])[-1].strip(),
+            reasons=grounds,
+            note=note,
             actor=visit.person.actor,
             now=visit.now,
             version=_number(fields.get("version", [""])[-1]),
@@ -98,7 +99,7 @@ async def decide(visit: Visit, signature: int) -> Response:
         still = await visit.signature(signature)
         lease = await leases.find(visit.db.read, signature, now=visit.now)
         if still.status == Status.IN_AUDIT and (lease is None or lease.actor == visit.person.actor):
-            return await _work(visit, signature, error=error.text)
+            return await _work(visit, signature, error=error.text, grounds=grounds, note=note)
         return await _gone(visit, signature, error.text)
     return await _next(visit, (found.submitted_at, found.id), done=verdict)
 
@@ -106,8 +107,8 @@ async def decide(visit: Visit, signature: int) -> Response:
 async def decide_many(visit: Visit) -> Response:
     """Pass or refuse all that are ticked; those that somebody else has are left alone, and counted."""
     fields = await visit.form()
-    passed = fields.get("verdict", [""])[-1] == "pass"
-    grounds = [] if passed else _grounds(fields)
+    verdict, grounds = _verdict(fields), _grounds(fields)
+    _check(verdict, grounds)
     chosen = [number for text in fields.get("id", []) if (number := _number(text))]
     if not chosen:
         raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
@@ -117,7 +118,7 @@ async def decide_many(visit: Visit) -> Response:
             await actions.decide(
                 visit.db,
                 signature_id=signature,
-                passed=passed,
+                passed=verdict == "pass",
                 reasons=grounds,
                 note=fields.get("note", [""])[-1].strip(),
                 actor=visit.person.actor,
@@ -168,7 +169,9 @@ async def _next(visit: Visit, after: tuple[int, int], **query: object) -> Respon
     return visit.go(DESK, done="empty")
 
 
-async def _work(visit: Visit, signature: int, *, error: Text | None) -> Response:
+async def _work(
+    visit: Visit, signature: int, *, error: Text | None = None, grounds: Sequence[str] = (), note: str = ""
+) -> Response:
     found = await visit.signature(signature)
     history = await rows.list_of_app(visit.db.scan, found.app_id, limit=10)
     all_rounds = await rounds(visit.db.read, found)
@@ -185,6 +188,8 @@ async def _work(visit: Visit, signature: int, *, error: Text | None) -> Response
         targets=[*texts, *shown, "images"],
         count=await rows.count_in_audit(visit.db.scan),
         error=error,
+        ticked=dict(each.split(":", 1) for each in grounds),
+        note=note,
         done=visit.query.get("done", ""),
     )
 
@@ -211,6 +216,20 @@ async def _changes(service: Service) -> AsyncIterator[bytes]:
         seen = mark
         yield b""
         await asyncio.sleep(LOOK_S)
+
+
+def _verdict(fields: dict[str, list[str]]) -> str:
+    return fields.get("verdict", [""])[-1]
+
+
+def _check(verdict: str, grounds: Sequence[str]) -> None:
+    """See that the verdict and the ticked reasons say the same: the keys of both verdicts are close."""
+    if verdict not in ("pass", "refuse"):
+        raise InvalidInput("choose: pass or refuse", "请选择通过或拒绝")
+    if verdict == "pass" and grounds:
+        raise InvalidInput("untick the reasons to pass it, or refuse it", "如要通过，请先取消勾选拒绝原因")
+    if verdict == "refuse" and not grounds:
+        raise InvalidInput("tick at least one reason to refuse it", "拒绝时请至少勾选一条原因")
 
 
 def _grounds(fields: dict[str, list[str]]) -> list[str]:

@@ -12,8 +12,19 @@ if (zone && !document.cookie.includes(`smsign_zone=${zone}`)) {
 }
 
 for (const button of all("[data-dialog]")) {
+  button.hidden = false;
   button.addEventListener("click", () => document.getElementById(button.dataset.dialog).showModal());
 }
+
+// A form is sent once: a double click, or a second press while the answer is on its way, would meet what the first did.
+let sent = new WeakSet();
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "dialog" || event.target.method === "get") return;
+  if (sent.has(event.target)) return event.preventDefault();
+  sent.add(event.target);
+  setTimeout(() => sent.delete(event.target), 10000); // whoever stopped it may send it again
+});
+addEventListener("pageshow", (event) => { if (event.persisted) sent = new WeakSet(); });
 
 // Keys: data-hot names the key of a button (clicked) or a field (focused).
 const typing = (target) => target.matches("input:not([type=checkbox]), textarea, select");
@@ -22,10 +33,12 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
   if (event.key === "Escape" && typing(event.target)) return event.target.blur();
   if (typing(event.target)) return;
+  if (event.key === "Enter" && event.target.matches("[name=reason], [name=id]")) event.preventDefault(); // else it sends the form
   const key = event.key === "=" ? "+" : event.key;
   const hot = one(`[data-hot="${CSS.escape(key)}"]`);
   if (hot) {
     event.preventDefault();
+    if (event.repeat && !hot.closest("[data-viewer]")) return; // a key that is held down decides once
     hot.matches("textarea") ? hot.focus() : hot.click();
   } else if (more[key]?.(event)) {
     event.preventDefault();
@@ -38,11 +51,15 @@ for (const box of all("#decide [data-key]")) {
 // The queue: rows are walked with j and k, and come anew whenever the server says that something changed.
 const rows = one("#rows");
 if (rows) {
-  let at = -1;
+  let at = -1, place = "none";
+  const mark = (list) => {
+    list.forEach((row, index) => row.classList.toggle("here", index === at));
+    place = list[at]?.id ?? "none";
+  };
   const step = (by) => {
     const list = all("[data-row]", rows);
     at = Math.max(0, Math.min(list.length - 1, at + by));
-    list.forEach((row, index) => row.classList.toggle("here", index === at));
+    mark(list);
     list[at]?.scrollIntoView({ block: "nearest" });
     one("a.sign", list[at] ?? rows)?.focus({ preventScroll: true });
     return true;
@@ -51,26 +68,55 @@ if (rows) {
   more.j = () => step(1);
   more.k = () => step(-1);
   more.x = () => here("input[type=checkbox]:enabled");
-  more.Enter = (event) => !event.target.matches("button, summary") && here("button");
-  const source = new EventSource(rows.dataset.live);
-  source.addEventListener("queue", () => {
-    if (!all("[name=id]:checked", rows).length) htmx.trigger(document.body, "queue");
+  more.Enter = (event) => !event.repeat && event.target.matches("body, main, .here a.sign") && here("button");
+  // After a swap the same row is walked on, and the focus stays: where it was (htmx goes by the id), or in the row that is there now.
+  let focused = -1;
+  rows.addEventListener("htmx:beforeSwap", () => {
+    focused = all("[data-row]", rows).findIndex((row) => row.contains(document.activeElement));
   });
+  rows.addEventListener("htmx:afterSettle", () => {
+    const list = all("[data-row]", rows);
+    const same = list.findIndex((row) => row.id === place);
+    at = same >= 0 ? same : Math.min(at, list.length - 1);
+    mark(list);
+    if (focused >= 0 && !rows.contains(document.activeElement)) {
+      (one("a.sign", list[Math.min(focused, list.length - 1)] ?? rows) ?? one("main")).focus({ preventScroll: true });
+    }
+  });
+  rows.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
+  let source, late = false;
+  const look = () => {
+    late = all("[name=id]:checked", rows).length > 0; // not while rows are ticked, but as soon as none is
+    if (!late) htmx.trigger(document.body, "queue");
+  };
+  rows.addEventListener("change", () => { if (late) look(); });
+  const listen = () => {
+    let before = false;
+    source = new EventSource(rows.dataset.live);
+    source.addEventListener("queue", look);
+    source.addEventListener("open", () => { if (before) look(); before = true; });
+    source.addEventListener("error", () => { // browsers come back by themselves, but not after a proxy's 502
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { look(); listen(); }, 5000);
+    });
+  };
+  listen();
   addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
 // The lease: kept while the page is open, given back when it is left in another way than by a form.
 const desk = one("[data-lease]");
 if (desk) {
   const path = desk.dataset.lease;
-  let sent = false;
-  document.addEventListener("submit", () => { sent = true; });
+  let left = false;
+  document.addEventListener("submit", (event) => { left ||= event.target.method !== "dialog"; });
   const renew = async () => {
     const answer = await fetch(`${path}/renew`, { method: "POST" });
     if (answer.status === 409) location.reload();
+    one("[data-signed-out]").hidden = answer.status !== 401; // the page stays, with what was typed
   };
   setInterval(() => renew().catch(() => {}), 30000);
-  addEventListener("pagehide", () => { if (!sent) navigator.sendBeacon(`${path}/release`); });
+  addEventListener("pagehide", () => { if (!left) navigator.sendBeacon(`${path}/release`); });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
