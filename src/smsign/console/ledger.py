@@ -73,13 +73,12 @@ async def show_figures(visit: Visit) -> Response:
 
 async def _ledger(visit: Visit, *, verdict: actions.Verdict | None) -> Response:
     query = {name: visit.query.get(name, "")[:64] for name in ("kind", "actor", "subject", "number")}
-    subject = query["subject"] if query["subject"] in set(Subject) and query["number"].isdigit() else ""
     before = int_of(visit.query.get("before", "")) or 2**62
     found = await events.search(
         visit.db.scan,
         kind=query["kind"] if query["kind"] in set(Kind) else "",
         actor=app_rows.containing(query["actor"]) if query["actor"] else "",
-        subject=subject,
+        subject=query["subject"] if query["subject"] in set(Subject) else "",
         subject_id=int_of(query["number"]),
         before=before,
         limit=PAGE + 1,

@@ -17,7 +17,7 @@ _WALK = f"""SELECT {_COLUMNS} FROM event
 
 _SEARCH = f"""SELECT {_COLUMNS} FROM event
   WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
-    AND ($4 = '' OR (subject = $4 AND subject_id = $5))
+    AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
   ORDER BY id DESC LIMIT $6"""
 
 _TELL = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
