@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from functools import cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -147,6 +147,8 @@ async def _route(visit: Visit) -> Response:
     if "{token" in route.pattern:
         request.path_logged = route.pattern
     handler = {"GET": route.get, "HEAD": route.get, "POST": route.post}.get(request.method)
+    if handler is None and route.post and request.method in ("GET", "HEAD"):
+        return visit.go(_above(request.path))  # the address bar has it after a post that was answered at once
     if handler is None:
         allow = b", ".join([b"GET"] * bool(route.get) + [b"POST"] * bool(route.post))
         if request.method not in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
@@ -191,10 +193,21 @@ async def _know(visit: Visit) -> None:
         visit.account, visit.session = known
 
 
+def _above(path: str) -> str:
+    """Return the nearest page that a path which can only be posted to lies under."""
+    while True:
+        path = path.rstrip("/").rpartition("/")[0]
+        route, _ = find(path)
+        if route is not None and route.get:
+            return path
+
+
 def _ask_to_sign_in(visit: Visit) -> Response:
-    if visit.request.method == "POST":
-        return visit.page("forbidden.html", status=401)
-    return visit.go(f"{HOME}/sign-in", to=quote(visit.request.path, safe="/"))
+    request = visit.request
+    if request.method == "POST" or request.header(b"hx-request"):
+        page = visit.back(HOME)
+        return visit.page("signed_out.html", status=401, to="" if page == HOME else page)
+    return visit.go(f"{HOME}/sign-in", to="?".join(filter(None, (request.path, request.query))))
 
 
 @cache

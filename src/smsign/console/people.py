@@ -136,7 +136,7 @@ async def start(visit: Visit, account: Account, to: str) -> Response:
         now=visit.now,
     )
     visit.set_cookie(SESSION, token)
-    return visit.go(to if to.startswith(f"{HOME}/") else landing(account))
+    return visit.go(to if to.startswith(f"{HOME}/") and to.isprintable() else landing(account))
 
 
 async def _welcome(visit: Visit, token: str, *, name: str, error: InvalidInput | None) -> Response:

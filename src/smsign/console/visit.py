@@ -130,10 +130,10 @@ class Visit:
         return Response(303, b"", ((b"location", url.encode()), *pages.HEADERS[1:], *self._cookies))
 
     def back(self, default: str) -> str:
-        """Return the console page that the browser came from."""
+        """Return the console page that the browser came from, with its query: filters stay as they were."""
         parts = urlsplit(self.request.header(b"referer"))
         inside = parts.netloc == self.request.header(b"host") and parts.path.startswith(HOME)
-        return parts.path if inside else default
+        return (f"{parts.path}?{parts.query}" if parts.query else parts.path) if inside else default
 
 
 def not_here() -> NotFound:

@@ -1,0 +1,92 @@
+"""Ways through the console that are no straight ones: reloads, other languages, sessions that have ended."""
+
+from __future__ import annotations
+
+import secrets
+
+import httpx
+import pytest
+
+from tests.pictures import noise
+from tests.running import PASSWORD, Server
+
+
+@pytest.fixture
+def name() -> str:
+    return f"w{secrets.token_hex(4)}"
+
+
+def test_the_address_of_a_posted_form_leads_to_the_page_above_it(server: Server, name: str) -> None:
+    with server.visitor(server.make_account(name, "owner")) as visitor:
+        for path, above in (
+            ("/console/apps/7/secret", "/console/apps/7"),
+            ("/console/apps/7/callbacks/3/deliveries/9/resend", "/console/apps/7/callbacks/3"),
+            ("/console/sign-out", "/console"),
+        ):
+            answer = visitor.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, above)
+
+
+def test_another_language_leaves_filters_as_they_are(server: Server, name: str) -> None:
+    with server.visitor(server.make_account(name, "admin")) as visitor:
+        here = "/console/ledger?kind=app.created&number=7"
+        answer = visitor.post(
+            "/console/choose", data={"language": "zh"}, headers={"Referer": server.url + here}
+        )
+        assert answer.headers["location"] == here
+
+
+def test_who_is_signed_out_is_told_so_and_comes_back_to_the_same_page(server: Server, name: str) -> None:
+    server.make_account(name, "admin")
+    here = "/console/ledger?kind=app.created&number=7"
+    with server.visitor() as visitor:
+        asked = visitor.get(here)
+        assert visitor.get(here, headers={"HX-Request": "true"}).status_code == 401
+        posted = visitor.post("/console/desk/7", headers={"Referer": f"{server.url}/console/desk/7"})
+        assert posted.status_code == 401
+        assert "You are signed out." in posted.text
+        assert "/console/sign-in?to=/console/desk/7" in posted.text
+        form = {"name": name, "password": PASSWORD}
+        to = httpx.URL(asked.headers["location"]).params["to"]
+        assert visitor.post("/console/sign-in", data=form | {"to": to}).headers["location"] == here
+        split = visitor.post("/console/sign-in", data=form | {"to": "/console/\r\nX-Set: 1"})
+        assert (split.status_code, split.headers["location"]) == (303, "/console/figures")
+
+
+def test_the_ledger_is_searched_by_what_a_row_is_of(server: Server, name: str) -> None:
+    server.make_app()
+    with server.visitor(server.make_account(name, "admin")) as visitor:
+        page = visitor.get("/console/ledger?subject=account").text
+        assert ">account 1</a>" in page
+        assert ">application 1</a>" not in page
+        page = visitor.get("/console/ledger?number=1").text
+        assert ">account 1</a>" in page
+        assert ">application 1</a>" in page
+        assert visitor.get("/console/ledger?number=99999999999999999").status_code == 200
+
+
+def test_the_desk_takes_no_verdict_that_says_two_things(server: Server, name: str) -> None:
+    key = server.make_app()
+    made = httpx.post(
+        f"{server.url}/v1/sign", auth=key.auth, data={"sign": "两可"}, files={"image0": noise()}
+    )
+    path = f"/console/desk/{made.json()['sign_id']}"
+    with server.visitor(server.make_account(name, "auditor")) as visitor:
+        said = {"reason": "unreadable", "field-unreadable": "image0", "note": "<i>It is blurred.</i>"}
+        for verdict, told in (("pass", "untick the reasons"), ("", "choose: pass or refuse")):
+            answer = visitor.post(path, data=said | {"verdict": verdict})
+            assert answer.status_code == 422
+            assert told in answer.text
+            assert 'value="unreadable" data-key="5" checked' in answer.text
+            assert '<option value="image0" selected>' in answer.text
+            assert "&lt;i&gt;It is blurred.&lt;/i&gt;</textarea>" in answer.text
+        assert visitor.post(path, data=said | {"verdict": "refuse"}).status_code == 303
+
+
+def test_one_picture_is_one_picture(server: Server, name: str) -> None:
+    sent = {"data": {"sign": "一图"}, "files": {"image0": noise()}}
+    httpx.post(f"{server.url}/v1/sign", auth=server.make_app().auth, **sent)  # type: ignore[arg-type]
+    with server.visitor(server.make_account(name, "auditor")) as visitor:
+        page = visitor.get("/console/desk").text
+        assert "1 picture ·" in page
+        assert "1 pictures" not in page
