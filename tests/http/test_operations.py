@@ -163,6 +163,7 @@ def test_made_up_methods_and_paths_add_no_figures(server: Server) -> None:
         raw.send(server, raw.request(f"X{word}", f"/{word}"))
 
     ask_for_what_nobody_knows()
+    get(server, "/metrics")
     before = set(figures(server))
     for _ in range(5):
         ask_for_what_nobody_knows()
