@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import signal
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,11 @@ from smsign.storage.stores import Stores, open_stores
 from tests.running import Server, free_port, run_apart
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, and let commands do so: in the background of a shell it is ignored, by children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
