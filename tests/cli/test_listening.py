@@ -17,6 +17,7 @@ from smsign import config
 from smsign.cli.listening import holding_address
 from smsign.cli.serve import _where
 from smsign.config import Settings
+from smsign.errors import SetupError
 from tests.http.test_operations import UnixServer, _begin, make_certificate
 from tests.running import Server, free_port
 
@@ -46,16 +47,40 @@ def test_a_second_server_on_a_port_is_refused_and_shares_nothing(
     server: Server, tmp_path: Path, host: str
 ) -> None:
     told = _refused(tmp_path, host=host, port=server.port)
-    assert f"another program listens on {host}:{server.port}" in told
+    assert f"another program has {host}:{server.port}" in told
     assert "name another port" in told
 
 
 def test_an_address_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert f"cannot listen on 127.0.0.1:{port}" in _refused(tmp_path, port=port)
+        assert f"another program has 127.0.0.1:{port}" in _refused(tmp_path, port=port)
     assert "cannot listen on 192.0.2.1:" in _refused(tmp_path, host="192.0.2.1", port=free_port())
     assert "host: nowhere.invalid" in _refused(tmp_path, host="nowhere.invalid")
+
+
+@pytest.mark.parametrize("second", ["127.0.0.1", "0.0.0.0"])
+def test_of_two_servers_that_start_at_once_one_has_the_port(second: str) -> None:
+    first = config.load({"port": free_port()}, {})
+    with holding_address(first), pytest.raises(SetupError, match="another program has"):  # noqa: SIM117
+        with holding_address(config.load({"host": second, "port": first.port}, {})):
+            pass
+    with holding_address(first), socket.socket() as worker:
+        worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        worker.bind((first.host, first.port))
+        worker.listen()
+
+
+def test_a_port_is_had_again_though_connections_to_it_are_not_over_for_long(tmp_path: Path) -> None:
+    server = Server(tmp_path, port=free_port())
+    for _ in range(2):
+        server.start()
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            while connection.recv(4096):  # the server closes first, and keeps the rest of it
+                pass
+        assert server.stop() == 0
+        assert "another program" not in server.log.read_text()
 
 
 def test_a_host_may_be_a_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -9,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -26,8 +26,8 @@ _SOCKET_PATH_BYTES = 107
 def holding_address(settings: Settings) -> Iterator[Settings]:
     """Return settings with the host as a number and a real port, which is held until the server's end.
 
-    The socket that holds it never listens, so that all connections go to the workers' own. These share the
-    port, and so could another server's: hence it is looked for.
+    The socket that holds it never listens, so that all connections go to the workers' own. It shares the port
+    with these, but only once it has it: while it asks for it, any other socket there is a refusal.
 
     Raises: SetupError when the address is another's, or none.
     """
@@ -48,19 +48,26 @@ def _hold(settings: Settings) -> socket.socket:
         )[0]
     except OSError as error:
         raise SetupError(f"host: {settings.host}: {error.strerror}") from error
-    holder = socket.socket(family, kind)
-    try:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(address)
-        if _is_taken(family, holder.getsockname()):
-            raise SetupError(f"port: another program listens on {where}; stop it, or name another port")
-    except OSError as error:
-        holder.close()
-        raise SetupError(f"host and port: cannot listen on {where}: {error.strerror}") from error
-    except SetupError:
-        holder.close()
-        raise
-    return holder
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        holder = socket.socket(family, kind)
+        try:
+            # What is left of connections that are over (TIME_WAIT) is no refusal; all else is.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(address)
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        except OSError as error:
+            holder.close()
+            if error.errno != errno.EADDRINUSE:
+                raise SetupError(f"host and port: cannot listen on {where}: {error.strerror}") from error
+            if time.monotonic() > deadline:
+                raise SetupError(
+                    f"port: another program has {where}; stop it, or name another port"
+                ) from error
+            time.sleep(_LOOK_S)
+        else:
+            return holder
 
 
 def _make_way(path: Path) -> None:
@@ -76,22 +83,22 @@ def _make_way(path: Path) -> None:
             return
         if not stat.S_ISSOCK(path.stat().st_mode):
             raise SetupError(f"socket: {path} is there already, and is no socket; name another one")
-        if _is_taken(socket.AF_UNIX, str(path)):
+        if _is_taken(path):
             raise SetupError(f"socket: another server listens on {path}; stop it, or name another one")
         path.unlink(missing_ok=True)
     except OSError as error:
         raise SetupError(f"socket: {path}: {error.strerror}") from error
 
 
-def _is_taken(family: int, address: Any) -> bool:
+def _is_taken(path: Path) -> bool:
     deadline = time.monotonic() + _PATIENCE_S
-    while _listens(family, address):
+    while _listens(path):
         if time.monotonic() > deadline:
             return True
         time.sleep(_LOOK_S)
     return False
 
 
-def _listens(family: int, address: Any) -> bool:
-    with socket.socket(family) as probe:
-        return probe.connect_ex(address) == 0
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
