@@ -8,6 +8,7 @@
     │   └── InvalidInput    a value typed at the command line or a form that no row may bear
     ├── Conflict            a unique index said no
     ├── StorageError        the database or the blob store failed, or could not be reached
+    │   ├── Crowded         the database has no connection left for us
     │   └── Unreadable      a row bears bytes that are no text
     └── SetupError          a setting or a data folder that cannot be served
 
@@ -197,6 +198,10 @@ class Conflict(SmsignError):
 
 class StorageError(SmsignError):
     """The database or the blob store failed; the change it happened in was rolled back."""
+
+
+class Crowded(StorageError):
+    """The database's server takes no more connections."""
 
 
 class Unreadable(StorageError):

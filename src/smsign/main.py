@@ -26,6 +26,9 @@ from smsign.worker.testing import decide_test_signatures
 GC_THRESHOLD = 20_000
 """New containers between looks for cycles: a request leaves none behind, so few looks find any."""
 
+LAST_WORDS_S = 0.5
+"""What the tasks have at least to end in, however little of `stop_timeout` the requests have left."""
+
 
 def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
     """Return the ASGI application; its stores are opened when the server starts it up.
@@ -50,17 +53,21 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
             delivering = deliverer, asyncio.create_task(deliverer.run(lambda: service.stopping))
         return service
 
-    async def close_service(service: Service) -> None:
+    async def close_service(service: Service, left_s: float) -> None:
+        with contextlib.suppress(TimeoutError):  # a silent database holds up what is under way, and no stop
+            async with asyncio.timeout(max(left_s, LAST_WORDS_S)):
+                await finish()
+        await service.db.close()
+        service.log.flush()
+
+    async def finish() -> None:
         for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         if delivering is not None:
             deliverer, task = delivering
             deliverer.stop()
-            await task
-        await service.db.close()
-        service.log.flush()
+            tasks.append(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     areas = (
         Area("/console", console.answer, console.failed),

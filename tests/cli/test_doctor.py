@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import asyncpg
 import httpx
 import pytest
 
@@ -20,6 +21,7 @@ from smsign import config
 from smsign.actions import doctor
 from smsign.actions.doctor import Finding, Patient, examine
 from smsign.config import Settings
+from smsign.errors import StorageError
 from smsign.storage.migrate import put_meta
 from smsign.storage.stores import Stores, open_stores
 from tests.pictures import noise
@@ -28,6 +30,7 @@ from tests.running import Server
 pytestmark = pytest.mark.process
 
 OLD_S = 48 * 3600
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
 
 async def _examine(settings: Settings, **changed: Any) -> dict[str, Finding]:
@@ -199,6 +202,54 @@ async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> N
     assert "remove" in (await _examine(filled, key=key))["secret key"].mend
     filled.key_file.unlink()
     assert "does not exist" in (await _examine(filled))["secret key"].what
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+@pytest.mark.parametrize("owner", ["ours", "another"])
+async def test_what_may_not_be_written_is_named_and_no_other_database_advised(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    """Root may write everywhere, so what the system would say is said here."""
+    shut: set[Path] = {filled.folder}
+    me = os.getuid() + (owner == "another")
+
+    async def refuse(_url: str) -> NoReturn:
+        raise StorageError("SQLite: attempt to write a readonly database")
+
+    monkeypatch.setattr(doctor, "open_source", refuse)
+    monkeypatch.setattr("os.access", lambda place, mode: place not in shut or not mode & os.W_OK)
+    monkeypatch.setattr("os.geteuid", lambda: me)
+    way = f"chown {me}" if owner == "another" else "chmod u+rwX"
+    found = await _examine(filled)
+    assert f"{way} {filled.folder}" in found["data folder"].mend
+    assert f"{way} {filled.folder}" in found["database"].mend
+    shut = {filled.folder / "smsign.db"}
+    found = await _examine(filled)
+    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].mend
+    assert "data folder" not in found
+    shut = set()
+    assert "restore a backup" in (await _examine(filled))["database"].mend
+    (filled.folder / "smsign.db").unlink()
+    assert "name it with --database" in (await _examine(filled))["database"].mend
+
+
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+async def test_a_server_without_a_connection_left_is_told_from_one_that_is_down(filled: Settings) -> None:
+    from smsign.storage.db import open_database
+
+    admin = await asyncpg.connect(filled.database_url)
+    await admin.execute("DROP ROLE IF EXISTS crowded")
+    await admin.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    await admin.close()
+    url = re.sub("//[^/@]*@", "//crowded@", filled.database_url)
+    found = (await _examine(filled, database_url=url))["database"]
+    assert "lower database_pool" in found.what
+    assert "database_pool" in found.mend
+    assert "start its server" not in found.mend
+    with pytest.raises(StorageError, match="cannot connect: .*lower database_pool"):
+        await open_database(url, pool_size=1)
+    nobody = "postgresql://nobody@127.0.0.1:1/none"
+    assert "start its server" in (await _examine(filled, database_url=nobody))["database"].mend
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)

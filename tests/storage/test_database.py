@@ -214,6 +214,21 @@ async def test_a_connection_that_is_lost_takes_its_change_with_it_and_no_other(s
     assert [await _count(stores, name) for name in ("lost", "given-up", "next")] == [0, 0, 1]
 
 
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+async def test_a_pooler_that_keeps_no_prepared_statements_is_named(settings: Settings) -> None:
+    """As PgBouncer does between two transactions: the next one is on a connection that knows of nothing."""
+    db = await open_database(settings.database_url, pool_size=1)
+
+    async def forget(tx: Tx) -> None:
+        for _ in range(2):
+            await tx.one("SELECT 1 AS pooled")
+            await tx.run("DEALLOCATE ALL")
+
+    with pytest.raises(StorageError, match=r"pool by session, or .*max_prepared_statements"):
+        await db.write(forget)
+    await db.close()
+
+
 def _sqlite(tmp_path: Path) -> Settings:
     return config.load({"data": str(tmp_path)}, {})
 

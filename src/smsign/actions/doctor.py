@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 from smsign.actions import events
 from smsign.actions.blobs import AGE_S
 from smsign.actions.copy import Progress
-from smsign.errors import SmsignError
+from smsign.errors import Crowded, SmsignError
 from smsign.storage import health
 from smsign.storage.blobs import Blobs, open_blobs
 from smsign.storage.bulk import UNFINISHED, Bulk, open_source, sqlite_path
@@ -55,13 +56,17 @@ async def examine(patient: Patient, progress: Progress) -> AsyncIterator[Finding
             "data folder", WRONG, f"{patient.folder} does not exist", "name it with --data or SMSIGN_DATA"
         )
         return
+    if shut := _way_into(patient.folder):
+        yield Finding("data folder", WRONG, f"{patient.folder} cannot be read and written to", shut)
+    if not os.access(patient.folder, os.R_OK | os.X_OK):
+        return
     for finding in (*_look_at_folder(patient), *_look_at_disk(patient)):
         yield finding
     try:
         rows = await open_source(patient.database_url)
         db = await open_database(patient.database_url, pool_size=2)
     except SmsignError as error:
-        yield Finding("database", WRONG, str(error), "name it with --database, or start its server")
+        yield Finding("database", WRONG, str(error), _mend_database(patient, error))
         return
     try:
         async for finding in _look_inside(patient, rows, db, progress):
@@ -71,6 +76,30 @@ async def examine(patient: Patient, progress: Progress) -> AsyncIterator[Finding
     finally:
         await rows.close()
         await db.close()
+
+
+def _way_into(place: Path) -> str | None:
+    """Return how `place` is made readable and writable for whoever runs this; None where it is."""
+    if os.access(place, os.R_OK | os.W_OK | (os.X_OK if place.is_dir() else 0)):
+        return None
+    about = place.stat()
+    if about.st_uid != os.geteuid():
+        return f"run this as its owner (user {about.st_uid}), or: chown {os.geteuid()} {place}"
+    return f"chmod u+rwX {place}; if that is not it, the disk is mounted read-only"
+
+
+def _mend_database(patient: Patient, error: SmsignError) -> str:
+    path = sqlite_path(patient.database_url)
+    if isinstance(error, Crowded):
+        return "see database_pool, and in pg_stat_activity what else is connected"
+    if path is None:
+        return "start its server, or name another with --database"
+    if not path.exists():
+        return "name it with --database, or: smsign serve makes one"
+    for place in (path.parent, *sorted(path.parent.glob(f"{path.name}*"))):
+        if way := _way_into(place):
+            return f"{place}: {way}"
+    return f"name another with --database, or {_RESTORE}"
 
 
 def _look_at_folder(patient: Patient) -> Iterator[Finding]:

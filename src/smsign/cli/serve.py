@@ -31,6 +31,8 @@ from smsign.storage.stores import Stores, open_stores
 _HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
 _SOCKET_MODE = 0o660
+_CLOSE_S = 5
+"""How much longer than `stop_timeout` a worker may take, to close what it has open."""
 
 
 @click.command()
@@ -180,7 +182,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         ssl_key=Path(settings.tls_key) if settings.tls_key else None,
         ssl_protocol_min=SSLProtocols.tls12,  # published clients on Java 8 speak no newer one
         respawn_failed_workers=True,
-        workers_kill_timeout=settings.stop_timeout + 2,
+        workers_kill_timeout=settings.stop_timeout + _CLOSE_S,
         log_level=LogLevels.warning,
         log_dictconfig=_logs(settings.log_format),
         uds_permissions=_SOCKET_MODE,

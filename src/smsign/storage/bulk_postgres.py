@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from smsign.errors import StorageError
 from smsign.storage.bulk import META, PAGE, PICTURES, Table, columns, in_order, quote, select
 from smsign.storage.db import Row
+from smsign.storage.postgres import explain
 
 _HERE = "c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
 _COLUMNS = f"""SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c
@@ -143,4 +143,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        raise StorageError(f"PostgreSQL: {type(error).__name__}: {error}") from error
+        raise explain(error) from error

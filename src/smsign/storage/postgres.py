@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
 import asyncpg
 
-from smsign.errors import Conflict, SetupError, StorageError
+from smsign.errors import Conflict, Crowded, SetupError, StorageError
 from smsign.storage.db import Change, Row, Tx, fill
 
 T = TypeVar("T")
@@ -24,8 +26,15 @@ FRAGMENTS = (
     ("claim", "FOR UPDATE SKIP LOCKED"),
 )
 TRIES = 5
-STATEMENT_TIMEOUT_S = 60
+STATEMENT_TIMEOUT_S = 15
+"""How long a silent server is waited for: by a point read in all, in a change by each statement."""
+SCAN_TIMEOUT_S = 60
+_MIGRATION_TIMEOUT_S = 86_400
+_LET_GO_S = 1
+"""How long the server may take to take back a statement, or to say goodbye."""
 _SCHEMA_LOCK = 0x736D7369676E  # "smsign"
+LESS_CONNECTIONS = "lower database_pool, run fewer processes, or raise max_connections of the server"
+_POOLED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -34,37 +43,75 @@ def _text(sql: str) -> str:
     return fill(sql, FRAGMENTS)
 
 
+def explain(error: Exception) -> StorageError:
+    """Return what is said of an error of the driver's, with the way out where there is one."""
+    told = f"PostgreSQL: {type(error).__name__}: {error}"
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return Crowded(f"{told}; {LESS_CONNECTIONS}")
+    if isinstance(error, _POOLED):
+        return StorageError(
+            f"{told}; a pooler stands between that keeps no prepared statements: let it pool by session, or"
+            " in PgBouncer 1.21 and newer set max_prepared_statements above 0"
+        )
+    if isinstance(error, TimeoutError):
+        return StorageError("PostgreSQL: no answer in time")
+    return StorageError(told)
+
+
 def _translate(error: Exception) -> Exception:
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict(str(error.constraint_name))
-    return StorageError(f"PostgreSQL: {type(error).__name__}: {error}")
+    return explain(error)
 
 
-class _Reader:
-    """Statements on a connection, or on whichever one of a pool is free."""
+class _Pool:
+    """Statements on whichever connection is free; waiting for one counts too."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
+    def __init__(self, pool: Any, timeout_s: float) -> None:
+        self._pool = pool
+        self._timeout_s = timeout_s
 
     async def one(self, sql: str, *args: Any) -> Row | None:
         try:
-            row: Row | None = await self._source.fetchrow(_text(sql), *args)
+            async with asyncio.timeout(self._timeout_s), _borrow(self._pool) as connection:
+                row: Row | None = await connection.fetchrow(_text(sql), *args, timeout=self._timeout_s)
         except _FAILURES as error:
             raise _translate(error) from error
         return row
 
     async def all(self, sql: str, *args: Any) -> Sequence[Row]:
         try:
-            rows: Sequence[Row] = await self._source.fetch(_text(sql), *args)
+            async with asyncio.timeout(self._timeout_s), _borrow(self._pool) as connection:
+                rows: Sequence[Row] = await connection.fetch(_text(sql), *args, timeout=self._timeout_s)
         except _FAILURES as error:
             raise _translate(error) from error
         return rows
 
 
-class _Tx(_Reader):
+class _Tx:
+    """Statements of a transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.timeout_s = STATEMENT_TIMEOUT_S
+
+    async def one(self, sql: str, *args: Any) -> Row | None:
+        try:
+            row: Row | None = await self._connection.fetchrow(_text(sql), *args, timeout=self.timeout_s)
+        except _FAILURES as error:
+            raise _translate(error) from error
+        return row
+
+    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
+        try:
+            rows: Sequence[Row] = await self._connection.fetch(_text(sql), *args, timeout=self.timeout_s)
+        except _FAILURES as error:
+            raise _translate(error) from error
+        return rows
+
     async def run(self, sql: str, *args: Any) -> None:
         try:
-            await self._source.execute(_text(sql), *args)
+            await self._connection.execute(_text(sql), *args, timeout=self.timeout_s)
         except _FAILURES as error:
             raise _translate(error) from error
 
@@ -76,7 +123,8 @@ class PostgresDatabase:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self.read = self.scan = _Reader(pool)
+        self.read = _Pool(pool, STATEMENT_TIMEOUT_S)
+        self.scan = _Pool(pool, SCAN_TIMEOUT_S)
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int) -> PostgresDatabase:
@@ -89,11 +137,13 @@ class PostgresDatabase:
                 url,
                 min_size=1,
                 max_size=pool_size,
-                command_timeout=STATEMENT_TIMEOUT_S,
+                timeout=STATEMENT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,  # of BEGIN and COMMIT
                 reset=_leave_as_is,
             )
         except _FAILURES as error:
-            raise StorageError(f"PostgreSQL: cannot connect: {type(error).__name__}: {error}") from error
+            told = explain(error)
+            raise type(told)(str(told).replace("PostgreSQL:", "PostgreSQL: cannot connect:", 1)) from error
         except ValueError:  # of the URL, and what it says may quote the password
             raise SetupError(
                 "database: not a URL that can be read; write postgresql://USER:PASSWORD@HOST/NAME, and in the"
@@ -105,7 +155,7 @@ class PostgresDatabase:
         """Run `change` in a transaction, again if the server asks for it, as after a deadlock."""
         for left in reversed(range(TRIES)):
             try:
-                async with self._pool.acquire() as connection, connection.transaction():
+                async with _borrow(self._pool) as connection, _transaction(connection):
                     return await change(_Tx(connection))
             except StorageError as error:
                 if not left or not isinstance(error.__cause__, _AGAIN):
@@ -116,12 +166,18 @@ class PostgresDatabase:
         raise AssertionError("unreachable")
 
     async def lock_schema(self, tx: Tx) -> None:
-        """Hold the advisory lock that every migrating process takes."""
+        """Hold the advisory lock that every migrating process takes; a migration may then take its time."""
+        assert isinstance(tx, _Tx)
+        tx.timeout_s = _MIGRATION_TIMEOUT_S
         await tx.one("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
 
     async def close(self) -> None:
-        """Wait for the connections in use, then close them all."""
-        await self._pool.close()
+        """Close all connections, at once if the server does not answer."""
+        try:
+            async with asyncio.timeout(_LET_GO_S):
+                await self._pool.close()
+        except _FAILURES:
+            self._pool.terminate()
 
 
 _AGAIN = (
@@ -129,6 +185,34 @@ _AGAIN = (
     asyncpg.SerializationError,
     asyncpg.InvalidCachedStatementError,  # the schema was changed: statements are prepared anew
 )
+
+
+@asynccontextmanager
+async def _borrow(pool: Any) -> AsyncIterator[Any]:
+    connection = await pool.acquire(timeout=STATEMENT_TIMEOUT_S)
+    try:
+        yield connection
+    except BaseException:
+        with suppress(*_FAILURES):  # what was given up on is taken back, or else the connection is closed
+            await pool.release(connection, timeout=_LET_GO_S)
+        raise
+    await pool.release(connection, timeout=_LET_GO_S)
+
+
+@asynccontextmanager
+async def _transaction(connection: Any) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    try:
+        await transaction.start()
+        yield
+    except BaseException:
+        try:
+            async with asyncio.timeout(_LET_GO_S):
+                await transaction.rollback()
+        except _FAILURES:  # the server is silent or gone, and what it began ends with the connection
+            connection.terminate()
+        raise
+    await transaction.commit()
 
 
 async def _leave_as_is(_connection: Any) -> None:

@@ -36,13 +36,16 @@ class Area(msgspec.Struct, frozen=True):
 
 
 class App:
-    """Answers requests with one service, opened at startup and closed after the last answer."""
+    """Answers requests with one service, opened at startup and closed after the last answer.
+
+    `close_service` is told how many seconds are left of the time for a stop.
+    """
 
     def __init__(
         self,
         areas: Sequence[Area],
         open_service: Callable[[], Awaitable[Service]],
-        close_service: Callable[[Service], Awaitable[None]],
+        close_service: Callable[[Service, float], Awaitable[None]],
         started: Callable[[], None],
     ) -> None:
         self._areas = areas
@@ -80,7 +83,7 @@ class App:
         deadline = time.monotonic() + self._service.settings.stop_timeout
         while self._running and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await self._close(self._service)
+        await self._close(self._service, deadline - time.monotonic())
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Request, send: Send) -> None:

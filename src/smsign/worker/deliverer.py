@@ -29,6 +29,8 @@ GATHER_S = 0.005
 """How long freed places gather, so that rows are claimed several at a time."""
 PER_ENDPOINT = 4
 AT_ONCE = 256
+LAST_LOOK_S = 0.5
+"""How long the database may take at a stop to answer what it was asked before."""
 SWEEP_S = 600.0
 LEASE_MARGIN_S = 5.0
 
@@ -58,6 +60,7 @@ class Deliverer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._looking: asyncio.Timeout | None = None
         self._swept_at = time.monotonic() - random.uniform(0, SWEEP_S)  # noqa: S311
 
     async def run(self, is_over: Callable[[], bool] = lambda: False) -> None:
@@ -65,8 +68,9 @@ class Deliverer:
         while not (self._stopping or is_over()):
             try:
                 self._wake.clear()
-                await self._take()
-                await self._sweep_now_and_then()
+                await self._look()
+            except TimeoutError:  # a silent database, and a stop
+                break
             except StorageError as error:  # the database may be away for long: a line, and no traceback
                 self._log.warning("deliveries failed", reason=str(error))
                 await asyncio.sleep(POLL_S)
@@ -79,10 +83,20 @@ class Deliverer:
             await asyncio.sleep(GATHER_S)
         await self._finish()
 
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(None) as self._looking:
+                await self._take()
+                await self._sweep_now_and_then()
+        finally:
+            self._looking = None
+
     def stop(self) -> None:
         """Ask it to end: nothing new is claimed."""
         self._stopping = True
         self._wake.set()
+        if self._looking is not None:
+            self._looking.reschedule(asyncio.get_running_loop().time() + LAST_LOOK_S)
 
     async def drain(self) -> None:
         """Deliver all that is due now, and end."""
