@@ -181,6 +181,9 @@ def test_where_a_backup_may_not_go_is_said(make_database_url: Make, tmp_path: Pa
     with tarfile.open(tar) as parts:
         assert parts.getnames()[-1] == "manifest.json"
     assert "exists already" in _run("backup", str(tar), *where).stderr
+    for name in ("kept.tar.gz", "kept.tgz", "kept.zip"):
+        assert "a file that ends in .tar" in _run("backup", str(tmp_path / name), *where).stderr
+        assert not (tmp_path / name).exists()
     (tmp_path / "data" / "secret.key").write_text("cd" * 32)
     assert "made with another one" in _run("backup", str(kept), *where).stderr
     assert (

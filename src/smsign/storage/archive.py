@@ -24,6 +24,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 KEY = "secret.key"
 _CHUNK = 1 << 20
+_PACKED = (".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".zip", ".7z")
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -97,6 +98,11 @@ def open_archive(path: Path, *, write: bool) -> Archive:
     from smsign.storage.archive_folder import FolderArchive
     from smsign.storage.archive_tar import TarArchive, TarError
 
+    if write and path.suffix in _PACKED and not path.is_dir():
+        raise SetupError(
+            f"backup: {path}: a backup is a folder or a file that ends in .tar, not packed, for pictures"
+            " get no smaller; name one of these"
+        )
     try:
         return TarArchive(path, write=write) if path.suffix == ".tar" else FolderArchive(path, write=write)
     except (OSError, TarError) as error:
