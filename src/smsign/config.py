@@ -6,9 +6,9 @@ Later sources win: the default, `smsign.toml` (or SMSIGN_CONFIG), `SMSIGN_NAME_F
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +28,8 @@ class Setting(msgspec.Struct, frozen=True):
     help: str
     stored: bool = False
     """Says where things are kept: every command takes it, not only `serve`."""
+    worker: bool = False
+    """Of use to `smsign worker` too."""
     secret: bool = False
     """May also come from a file that SMSIGN_NAME_FILE names."""
 
@@ -73,7 +75,7 @@ SETTINGS = {
         Setting("workers", 1, "Server processes."),
         Setting("tls_cert", "", "Certificate chain (PEM). With tls_key: serve HTTPS."),
         Setting("tls_key", "", "Private key of the certificate (PEM, PKCS#8)."),
-        Setting("stop_timeout", 30, "Seconds that requests in flight get to finish at a stop."),
+        Setting("stop_timeout", 30, "Seconds that requests in flight get to finish at a stop.", worker=True),
         Setting(
             "trusted_proxies",
             "",
@@ -98,15 +100,18 @@ SETTINGS = {
             "Hours between sweeps of pictures that no submission names and of old keys; 0: never.",
         ),
         Setting("deliver", 1, "1: the server tells callbacks too; 0: leave that to `smsign worker`."),
-        Setting("callback_timeout", 10, "Seconds that a receiver of callbacks has to answer."),
+        Setting("callback_timeout", 10, "Seconds that a receiver of callbacks has to answer.", worker=True),
         Setting(
             "callback_networks",
             "",
             "Networks, comma separated, that callbacks may reach though they are not public.",
+            worker=True,
         ),
-        Setting("delivery_days", 30, "Days that deliveries are kept; 0: for ever."),
-        Setting("log_format", "json", "json, or text for people."),
-        Setting("language", "en", "en or zh: the language of answers when a request asks for none."),
+        Setting("delivery_days", 30, "Days that deliveries are kept; 0: for ever.", worker=True),
+        Setting("log_format", "json", "json, or text for people.", worker=True),
+        Setting(
+            "language", "en", "en or zh: the language of answers when a request asks for none.", worker=True
+        ),
     )
 }
 
@@ -212,7 +217,7 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
         if given is None:
             given = env.get(setting.env)
         if given is None and setting.secret and (path := env.get(f"{setting.env}_FILE")):
-            given = _read_secret(setting, path)
+            given = _read_secret(f"{setting.env}_FILE", path)
         if given is None:
             given = file.get(name, setting.default)
         values[name] = _check(setting, given)
@@ -223,30 +228,11 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
         raise SetupError("tls_cert and tls_key: set both, or neither")
     if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
         raise SetupError("oidc_issuer and oidc_client_id: set both, or neither")
+    if settings.oidc_issuer and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", settings.oidc_issuer):
+        raise SetupError(
+            f"oidc_issuer: {settings.oidc_issuer!r} is no address that starts with https:// or http://"
+        )
     return settings
-
-
-def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what stands in the environment and has no effect, or one that surprises: (what, how to mend)."""
-    known = {setting.env for setting in SETTINGS.values()} | {"SMSIGN_CONFIG"}
-    known |= {f"{setting.env}_FILE" for setting in SETTINGS.values() if setting.secret}
-    found = []
-    for name in sorted(name for name in env if name.startswith("SMSIGN_")):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            found.append((f"{name} is not a setting", f"did you mean {close[0]}?" if close else "remove it"))
-        elif f"{name}_FILE" in env:
-            found.append((f"{name} counts, and {name}_FILE is not read", "remove one of them"))
-    if env.get("SMSIGN_SOCKET") and ("SMSIGN_HOST" in env or "SMSIGN_PORT" in env):
-        found.append(("SMSIGN_SOCKET counts, and host and port do not", "remove one or the other"))
-    for name in ("SMSIGN_TLS_CERT", "SMSIGN_TLS_KEY"):
-        if (path := env.get(name)) and not os.access(path, os.R_OK):
-            found.append((f"{name}: {path} cannot be read", "let the server's user read it"))
-    if env.get("SMSIGN_OIDC_ISSUER") and not any(
-        env.get(name) for name in ("SMSIGN_OIDC_CLIENT_SECRET", "SMSIGN_OIDC_CLIENT_SECRET_FILE")
-    ):
-        found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
-    return found
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -268,7 +254,7 @@ def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, An
     folder = flags.get("data") or env.get("SMSIGN_DATA") or SETTINGS["data"].default
     path = Path(named) if named else Path(str(folder)) / "smsign.toml"
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows begin with a BOM
     except FileNotFoundError:
         if named:
             raise SetupError(f"SMSIGN_CONFIG: {path} does not exist") from None
@@ -277,11 +263,16 @@ def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, An
         raise SetupError(f"{path}: {error}") from error
 
 
-def _read_secret(setting: Setting, path: str) -> str:
+def _read_secret(variable: str, path: str) -> str:
     try:
-        return Path(path).read_text("utf-8").strip()
+        secret = Path(path).read_text("utf-8-sig").strip()
     except OSError as error:
-        raise SetupError(f"{setting.env}_FILE: {error}") from error
+        raise SetupError(f"{variable}: {path}: {error.strerror}") from error
+    except ValueError:  # what it says may quote the secret
+        raise SetupError(f"{variable}: {path} is no text in UTF-8") from None
+    if not secret:
+        raise SetupError(f"{variable}: {path} is empty; write it anew, or remove the variable")
+    return secret
 
 
 def _check(setting: Setting, given: object) -> str | int:

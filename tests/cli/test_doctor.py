@@ -20,6 +20,7 @@ import pytest
 from smsign import config
 from smsign.actions import doctor
 from smsign.actions.doctor import Finding, Patient, examine
+from smsign.cli.doctor import doubts
 from smsign.config import Settings
 from smsign.errors import StorageError
 from smsign.storage.migrate import put_meta
@@ -246,7 +247,7 @@ async def test_a_server_without_a_connection_left_is_told_from_one_that_is_down(
     assert "lower database_pool" in found.what
     assert "database_pool" in found.mend
     assert "start its server" not in found.mend
-    with pytest.raises(StorageError, match="cannot connect: .*lower database_pool"):
+    with pytest.raises(StorageError, match=r"cannot connect: .*lower database_pool"):
         await open_database(url, pool_size=1)
     nobody = "postgresql://nobody@127.0.0.1:1/none"
     assert "start its server" in (await _examine(filled, database_url=nobody))["database"].mend
@@ -287,10 +288,10 @@ def test_settings_that_have_no_effect_are_named(tmp_path: Path) -> None:
         "SMSIGN_CONFIG": "c",
         "PATH": "p",
     }
-    told = dict(config.doubts(env))
+    told = dict(doubts(env))
     assert told["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
     assert len(told) == 7
-    assert config.doubts({setting.env: "" for setting in config.SETTINGS.values()}) == []
+    assert doubts({setting.env: "" for setting in config.SETTINGS.values()}) == []
 
 
 @pytest.mark.slow

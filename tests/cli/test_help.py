@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from smsign.cli import COMMANDS, cli
+from smsign.config import SETTINGS
 from smsign.domain.audits import REASONS
 
 
@@ -24,6 +25,15 @@ def test_every_command_explains_itself_and_answers_in_json() -> None:
     for name, command in _leaves(cli):
         assert command.help, name
         assert name in ("serve", "worker") or any("--json" in option.opts for option in command.params), name
+
+
+def test_the_worker_takes_no_flag_that_has_no_effect_there() -> None:
+    flags = {option.opts[0] for option in cli.commands["worker"].params}
+    assert {"--database", "--callback-networks", "--stop-timeout", "--log-format"} <= flags
+    assert not {"--port", "--tls-cert", "--workers", "--deliver", "--oidc-issuer"} & flags
+    assert {setting.flag for setting in SETTINGS.values()} < {
+        option.opts[0] for option in cli.commands["serve"].params
+    }
 
 
 def test_the_help_of_audit_lists_all_reasons() -> None:

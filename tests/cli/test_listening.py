@@ -108,6 +108,8 @@ def test_a_server_that_was_killed_starts_again_on_its_socket(tmp_path: Path) -> 
         with contextlib.suppress(ConnectionRefusedError):
             while True:  # its workers end a moment later
                 server.dial().close()
+        assert "once: /console/welcome/" in server.log.read_text(), "no browser opens a socket's path"
+        assert "unix:" + str(server.path) + "/console" not in server.log.read_text()
         assert server.path.is_socket(), "nobody was left to remove it"
     _begin(server, lambda: server.dial().close())
     assert "another server listens" in _refused(tmp_path, socket=server.path)

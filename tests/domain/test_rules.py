@@ -155,6 +155,20 @@ def test_a_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
     assert config.load({}, {"SMSIGN_SECRET_KEY_FILE": str(tmp_path / "key")}).secret_key == "ab" * 32
 
 
+@pytest.mark.parametrize("data", [b"", b" \n", b"\xff\xfe hunter2"])
+def test_a_secrets_file_that_holds_none_is_named_and_not_quoted(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "file").write_bytes(data)
+    for name in ("SMSIGN_DATABASE_FILE", "SMSIGN_SECRET_KEY_FILE"):
+        with pytest.raises(SetupError, match=f"^{name}: .*file is (empty|no text)") as told:
+            config.load({}, {name: str(tmp_path / "file")})
+        assert "hunter2" not in str(told.value)
+
+
+def test_a_file_of_settings_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "smsign.toml").write_text("port = 1001\n", "utf-8-sig")
+    assert config.load({"data": str(tmp_path)}, {}).port == 1001
+
+
 @pytest.mark.parametrize(
     "env",
     [
@@ -165,6 +179,9 @@ def test_a_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
         {"SMSIGN_TLS_CERT": "cert.pem"},
         {"SMSIGN_CONFIG": "/none/such.toml"},
         {"SMSIGN_SECRET_KEY_FILE": "/none/such"},
+        {"SMSIGN_OIDC_ISSUER": "people.example", "SMSIGN_OIDC_CLIENT_ID": "smsign"},
+        {"SMSIGN_OIDC_ISSUER": "ftp://people.example", "SMSIGN_OIDC_CLIENT_ID": "smsign"},
+        {"SMSIGN_OIDC_ISSUER": "https://", "SMSIGN_OIDC_CLIENT_ID": "smsign"},
     ],
 )
 def test_a_wrong_setting_is_named(env: dict[str, str]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 from rich.text import Text
 
-from smsign import config
 from smsign.actions.doctor import OK, WARNING, WRONG, Finding, Patient, examine
 from smsign.cli.options import now, settled
 from smsign.cli.output import progress_bar, show_json, show_table
-from smsign.config import Settings
+from smsign.config import SETTINGS, Settings
 
 _STYLES = {OK: "green", WARNING: "yellow", WRONG: "bold red"}
 
@@ -33,8 +34,7 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         key_file=settings.key_file,
         now=now(),
     )
-    doubts = config.doubts(os.environ)
-    found = [Finding("settings", WARNING, what, mend) for what, mend in doubts]
+    found = [Finding("settings", WARNING, what, mend) for what, mend in doubts(os.environ)]
     found = found or [Finding("settings", OK, "all are known, and none contradicts another")]
     with progress_bar() as progress:
         found += [finding async for finding in examine(patient, progress)]
@@ -48,3 +48,26 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         )
     if any(finding.state == WRONG for finding in found):
         sys.exit(1)
+
+
+def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what stands in the environment and has no effect, or one that surprises: (what, how to mend)."""
+    known = {setting.env for setting in SETTINGS.values()} | {"SMSIGN_CONFIG"}
+    known |= {f"{setting.env}_FILE" for setting in SETTINGS.values() if setting.secret}
+    found = []
+    for name in sorted(name for name in env if name.startswith("SMSIGN_")):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            found.append((f"{name} is not a setting", f"did you mean {close[0]}?" if close else "remove it"))
+        elif f"{name}_FILE" in env:
+            found.append((f"{name} counts, and {name}_FILE is not read", "remove one of them"))
+    if env.get("SMSIGN_SOCKET") and ("SMSIGN_HOST" in env or "SMSIGN_PORT" in env):
+        found.append(("SMSIGN_SOCKET counts, and host and port do not", "remove one or the other"))
+    for name in ("SMSIGN_TLS_CERT", "SMSIGN_TLS_KEY"):
+        if (path := env.get(name)) and not os.access(path, os.R_OK):
+            found.append((f"{name}: {path} cannot be read", "let the server's user read it"))
+    if env.get("SMSIGN_OIDC_ISSUER") and not any(
+        env.get(name) for name in ("SMSIGN_OIDC_CLIENT_SECRET", "SMSIGN_OIDC_CLIENT_SECRET_FILE")
+    ):
+        found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
+    return found

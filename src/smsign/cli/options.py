@@ -12,19 +12,19 @@ from typing import Any, TypeVar
 import click
 
 from smsign import config
-from smsign.config import SETTINGS, Settings
+from smsign.config import SETTINGS, Setting, Settings
 from smsign.storage.stores import Stores, open_stores
 
 T = TypeVar("T")
 Command = Callable[..., Any]
 
 
-def settings_options(*, stored_only: bool) -> Callable[[Command], Command]:
-    """Add the flags of the settings; those that say where things are kept, or all of them."""
+def settings_options(wanted: Callable[[Setting], bool]) -> Callable[[Command], Command]:
+    """Add the flags of the settings that are wanted."""
 
     def decorate(command: Command) -> Command:
         for setting in reversed(SETTINGS.values()):
-            if setting.stored or not stored_only:
+            if wanted(setting):
                 default = f" [{setting.default}]" if setting.default != "" else ""
                 command = click.option(
                     setting.flag,
@@ -51,7 +51,7 @@ def stored(command: Command) -> Command:
 def settled(command: Command) -> Command:
     """Make a command of `settings -> …`, which opens for itself what it needs; the flags are the same."""
 
-    @settings_options(stored_only=True)
+    @settings_options(lambda setting: setting.stored)
     @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
     def run(**given: Any) -> None:
         settings = take_settings(given)

@@ -36,7 +36,7 @@ _CLOSE_S = 5
 
 
 @click.command()
-@settings_options(stored_only=False)
+@settings_options(lambda _: True)
 @click.option("--demo", "with_demo", is_flag=True, help="Serve the contract's examples.")
 @click.option("--test", "is_test", is_flag=True, help="Serve test applications, from a temporary folder.")
 @click.option(
@@ -116,7 +116,13 @@ def _greet(settings: Settings, first: str | None, *, with_demo: bool, test_delay
     where = _where(settings)
     click.echo(f"smsign on {where}   data in {settings.folder}   stop with Ctrl-C", err=True)
     if first:
-        click.echo(f"Make the first account, with this link, once: {where}/console/welcome/{first}", err=True)
+        path = f"/console/welcome/{first}"
+        how = (
+            f"this path, under the proxy's address, once: {path}"
+            if settings.socket
+            else f"this link, once: {where}{path}"
+        )
+        click.echo(f"Make the first account, with {how}", err=True)
     if test_delay_ms is not None:
         emulator.greet(settings, where, delay_ms=test_delay_ms)
     elif with_demo:

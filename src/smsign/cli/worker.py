@@ -16,7 +16,7 @@ from smsign.storage.stores import open_stores
 
 
 @click.command()
-@settings_options(stored_only=False)
+@settings_options(lambda setting: setting.stored or setting.worker)
 def worker(**given: Any) -> None:
     """Tell callbacks, and decide for test applications, without a server.
 
