@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from smsign.console import pictures
 from smsign.console.pictures import _preview
+from smsign.storage import signatures
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,35 @@ def test_a_preview_stands_upright() -> None:
     Image.new("RGB", (40, 30)).save(out, "JPEG", exif=exif)
     with Image.open(io.BytesIO(_preview(out.getvalue(), 320))) as preview:
         assert preview.size == (30, 40)
+
+
+async def test_no_more_than_two_previews_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may need four bytes for each of 25 million pixels; uploads share the two places."""
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def preview(data: bytes, side: int) -> bytes:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        threading.Event().wait(0.05)
+        with lock:
+            at_once -= 1
+        return data
+
+    async def found(*_: object) -> Any:
+        return SimpleNamespace(id=1, app_id=1)
+
+    async def images(*_: object) -> Any:
+        return [SimpleNamespace(slot="image0", sha256="x", type="png")]
+
+    async def get(_: str) -> bytes:
+        return b"picture"
+
+    monkeypatch.setattr(pictures, "_preview", preview)
+    monkeypatch.setattr(signatures, "list_images", images)
+    service = SimpleNamespace(blobs=SimpleNamespace(get=get))
+    visit: Any = SimpleNamespace(signature=found, db=SimpleNamespace(read=None), service=service, query={})
+    answers = await asyncio.gather(*(pictures.show(visit, 1, 1, "image0") for _ in range(8)))
+    assert [answer.body for answer in answers] == [b"picture"] * 8
+    assert most == 2

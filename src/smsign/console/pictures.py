@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 
 from smsign.console.visit import Visit, not_here
 from smsign.storage import signatures as rows
+from smsign.storage.evidence import on_decoder
 from smsign.web.wire import Response
 
 SIZES = {"small": 320, "large": 2000}
@@ -34,7 +34,7 @@ async def show(visit: Visit, signature: int, version: int, slot: str) -> Respons
         name = f'attachment; filename="{found.id}-{version}-{slot}.{image.type}"'.encode()
         kind = _TYPES[image.type]
         return Response(200, data, ((b"content-type", kind), (b"content-disposition", name), *_HEADERS))
-    preview = await asyncio.to_thread(_preview, data, SIZES.get(size, SIZES["large"]))
+    preview = await on_decoder(_preview, data, SIZES.get(size, SIZES["large"]))
     return Response(200, preview, ((b"content-type", b"image/webp"), *_HEADERS))
 
 

@@ -12,9 +12,10 @@ import hashlib
 import re
 import secrets
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from smsign.domain import images
 from smsign.domain.images import Image
@@ -34,6 +35,13 @@ _MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])", re.DOTALL)
 
 _DECODERS = ThreadPoolExecutor(2, "decode")
 """Two at once: each may need four bytes a pixel."""
+
+T = TypeVar("T")
+
+
+async def on_decoder(work: Callable[..., T], *args: object) -> T:
+    """Run what decodes a picture, an upload's or a preview's, on one of the two threads for it."""
+    return await asyncio.get_running_loop().run_in_executor(_DECODERS, work, *args)
 
 
 class Incoming:
@@ -73,9 +81,8 @@ class Incoming:
                     "请压缩图片或缩小尺寸",
                 )
             ]
-        loop = asyncio.get_running_loop()
         try:
-            kind, width, height = await loop.run_in_executor(_DECODERS, self._decode, rules.image_pixels)
+            kind, width, height = await on_decoder(self._decode, rules.image_pixels)
         except _BadPicture as bad:
             return [images.problem(self.field, *bad.args)]
         self.image = Image(slot, self._hash.hexdigest(), kind, self.size_bytes, width, height)
