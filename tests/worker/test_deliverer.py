@@ -16,7 +16,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from smsign.actions import apps as app_actions
-from smsign.actions import audits, callbacks, deliveries, signatures
+from smsign.actions import audits, callbacks, deliveries, signatures, testing
 from smsign.config import Settings
 from smsign.domain.audits import REASONS
 from smsign.domain.callbacks import Callback, Delivery
@@ -30,6 +30,10 @@ from tests.worker.receiver import Got, Receiver, check_order, echo, firsts, says
 from tests.worker.scene import SECOND, Scene
 
 pytestmark = pytest.mark.process
+
+SLOW = """WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 6000000)
+  SELECT count(*) FROM counted"""
+"""A page that takes a second or more."""
 
 
 def verify(got: Got, secret: str | None) -> dict[str, object]:
@@ -559,6 +563,21 @@ async def test_a_lease_that_ran_out_is_taken_by_another_and_the_late_one_changes
         assert parcel is not None
         answer = await scene.sender.send(parcel.sent)
         await deliveries.record(db, parcel, answer, chance=0, at=scene.now, now=scene.now)
+async def test_a_slow_scan_holds_up_no_delivery_and_no_test_decision(
+    scene: Scene, receiver: Receiver
+) -> None:
+    app = await scene.make_app()
+    callback = await scene.register(app, receiver.url)
+    await scene.submit(app)
+    slow = asyncio.create_task(scene.stores.db.scan.all(SLOW))
+    await asyncio.sleep(0.05)
+    await scene.drain()
+    await testing.decide_due(scene.stores.db, now=scene.now)
+    assert [each.state for each in await scene.deliveries(callback)] == ["delivered"]
+    assert not slow.done(), "it took too short to show anything"
+    await slow
+
+
         assert [row[1] for row in await scene.waiting(callback)] == ([1, 2] if each is late else [2])
     assert len(await scene.deliveries(callback)) == 2
 

@@ -36,7 +36,7 @@ async def decide_due(db: Database, *, now: int) -> int | None:
     Also finds what was put back in the audit by hand. Any number of processes may do this at once.
     """
     while True:
-        waiting = await rows.list_waiting(db.scan, limit=AT_A_TIME)
+        waiting = await rows.list_waiting(db.watch, limit=AT_A_TIME)
         due = [each for each in waiting if each.at <= now]
         await asyncio.gather(*(_decide(db, each, now=now) for each in due))
         if len(due) < AT_A_TIME:

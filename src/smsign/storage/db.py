@@ -64,6 +64,10 @@ class Database(Protocol):
     def scan(self) -> Reader:
         """Return what runs reads that may take over a millisecond."""
 
+    @property
+    def watch(self) -> Reader:
+        """Return what runs the looks of tasks in the background, which no `scan` may hold up."""
+
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction; return its answer once that is on disk.
 

@@ -151,6 +151,11 @@ class PostgresDatabase:
             ) from None
         return cls(pool)
 
+    @property
+    def watch(self) -> _Reader:
+        """Return what runs the looks of tasks in the background: connections are many."""
+        return self.scan
+
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction, again if the server asks for it, as after a deadlock."""
         for left in reversed(range(TRIES)):

@@ -2,7 +2,7 @@
 
 A statement on a warm page costs some 10 µs, less than a hop to a thread, so it runs on the event loop.
 Only what waits for the disk or for another process leaves it: COMMIT, a contended BEGIN IMMEDIATE, and
-the reads of `scan`.
+the reads of `scan` and `watch`.
 
 Group commit: changes queue up; one task drains the queue. It opens a transaction, runs the changes one
 after the other, commits once with `synchronous=FULL`, and only then answers them all. A change that
@@ -91,7 +91,7 @@ class SqliteDatabase:
             raise StorageError(f"SQLite: {path}: {error}") from error
         self._tx = _Tx(self._writer, self._reader)
         self.read = Reader(self._reader)
-        self.scan = ThreadReader(self._connect)
+        self.scan, self.watch = ThreadReader(self._connect), ThreadReader(self._connect)
 
     def _connect(self, *, write: bool = False, cache_kib: int = 16_000) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), statementcachesize=128)
@@ -226,6 +226,7 @@ class SqliteDatabase:
             await self._drainer
         self._thread.shutdown()
         self.scan.close()
+        self.watch.close()
         self._reader.close()
         self._writer.close()
 

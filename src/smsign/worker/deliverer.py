@@ -116,7 +116,7 @@ class Deliverer:
         free = AT_ONCE - len(self._tasks)
         if free <= 0:
             return 0
-        due = await callbacks.list_due(self._stores.db.scan, now=self._now())
+        due = await callbacks.list_due(self._stores.db.watch, now=self._now())
         random.shuffle(due)
         wanted: dict[int, int] = {}
         for callback_id, failures in due:
