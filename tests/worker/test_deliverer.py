@@ -286,6 +286,40 @@ async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
     assert [each.state for each in await scene.deliveries(callback)] == ["failed", "delivered"]
 
 
+async def test_an_endpoint_that_asks_to_be_left_alone_hears_of_no_other_signature(
+    scene: Scene, receiver: Receiver
+) -> None:
+    app = await scene.make_app()
+    callback = await scene.register(app, receiver.url)
+    receiver.behave = says(b"HTTP/1.1 429 Busy\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n")
+    first = await scene.submit(app)
+    await scene.drain()
+    await scene.decide(first)
+    for _ in range(3):
+        await scene.decide(await scene.submit(app))
+    receiver.behave = status(200)
+    await scene.drain(after_s=598)
+    assert len(await scene.deliveries(callback)) == 1, "asked for 600 s"
+    await scene.drain(after_s=2)
+    assert len(await scene.deliveries(callback)) == 1 + 2 + 6
+
+
+async def test_whoever_resumes_an_endpoint_does_not_wait_for_what_it_asked(
+    scene: Scene, receiver: Receiver
+) -> None:
+    app = await scene.make_app()
+    callback = await scene.register(app, receiver.url)
+    receiver.behave = says(b"HTTP/1.1 503 Busy\r\nRetry-After: 99999\r\nContent-Length: 0\r\n\r\n")
+    await scene.submit(app)
+    await scene.drain()
+    receiver.behave = status(200)
+    await callbacks.resume(
+        scene.stores.db, app=app, callback_id=callback.id, actor="test:owner", now=scene.tick()
+    )
+    await scene.drain()
+    assert [each.state for each in await scene.deliveries(callback)] == ["failed", "delivered"]
+
+
 async def test_one_event_that_chokes_it_does_not_pause_an_endpoint(scene: Scene, receiver: Receiver) -> None:
     app, other = await scene.make_app(), await scene.make_app()
     callback = await scene.register(app, receiver.url)
@@ -529,6 +563,21 @@ async def test_a_slow_endpoint_holds_up_nobody(scene: Scene, receiver: Receiver)
     slow.end()
 
 
+async def test_a_slow_scan_holds_up_no_delivery_and_no_test_decision(
+    scene: Scene, receiver: Receiver
+) -> None:
+    app = await scene.make_app()
+    callback = await scene.register(app, receiver.url)
+    await scene.submit(app)
+    slow = asyncio.create_task(scene.stores.db.scan.all(SLOW))
+    await asyncio.sleep(0.05)
+    await scene.drain()
+    await testing.decide_due(scene.stores.db, now=scene.now)
+    assert [each.state for each in await scene.deliveries(callback)] == ["delivered"]
+    assert not slow.done(), "it took too short to show anything"
+    await slow
+
+
 async def test_a_stop_finishes_what_is_in_flight(scene: Scene, receiver: Receiver) -> None:
     async def slowly(got: Got, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.5)
@@ -563,21 +612,6 @@ async def test_a_lease_that_ran_out_is_taken_by_another_and_the_late_one_changes
         assert parcel is not None
         answer = await scene.sender.send(parcel.sent)
         await deliveries.record(db, parcel, answer, chance=0, at=scene.now, now=scene.now)
-async def test_a_slow_scan_holds_up_no_delivery_and_no_test_decision(
-    scene: Scene, receiver: Receiver
-) -> None:
-    app = await scene.make_app()
-    callback = await scene.register(app, receiver.url)
-    await scene.submit(app)
-    slow = asyncio.create_task(scene.stores.db.scan.all(SLOW))
-    await asyncio.sleep(0.05)
-    await scene.drain()
-    await testing.decide_due(scene.stores.db, now=scene.now)
-    assert [each.state for each in await scene.deliveries(callback)] == ["delivered"]
-    assert not slow.done(), "it took too short to show anything"
-    await slow
-
-
         assert [row[1] for row in await scene.waiting(callback)] == ([1, 2] if each is late else [2])
     assert len(await scene.deliveries(callback)) == 2
 

@@ -1,7 +1,8 @@
 """Drain the outbox: claim what is due, tell it, record what came of it.
 
 One task looks for work; each claimed row is told in a task of its own. An endpoint has at most PER_ENDPOINT
-of them, and one that fails has one, so that a slow endpoint holds up nobody but itself. Any number of
+of them, one that fails has one, and one that asks to be left alone has none, so that a slow endpoint holds up
+nobody but itself. Any number of
 deliverers, on any number of machines, may run at once: a row is leased to one of them, and when that one dies
 the lease runs out.
 """
@@ -33,6 +34,8 @@ LAST_LOOK_S = 0.5
 """How long the database may take at a stop to answer what it was asked before."""
 SWEEP_S = 600.0
 LEASE_MARGIN_S = 5.0
+ALONE_MAX_S = 3600
+"""The longest that an endpoint which asks for it (`Retry-After`) is told nothing at all."""
 
 Observe = Callable[[str, str, float], None]
 """Takes the form, the outcome (delivered, failed) and the seconds of one attempt."""
@@ -57,6 +60,8 @@ class Deliverer:
         self._observe = observe
         self._now = now
         self._busy: Counter[int] = Counter()
+        self._alone: dict[int, int] = {}
+        """Until when an endpoint is told nothing, in UTC microseconds: what this process was asked for."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -120,6 +125,10 @@ class Deliverer:
         random.shuffle(due)
         wanted: dict[int, int] = {}
         for callback_id, failures in due:
+            if not failures:  # it took something, or somebody resumed it
+                self._alone.pop(callback_id, None)
+            elif self._alone.get(callback_id, 0) > self._now():
+                continue
             room = min((1 if failures else PER_ENDPOINT) - self._busy[callback_id], free)
             if room > 0:
                 wanted[callback_id] = room
@@ -158,6 +167,9 @@ class Deliverer:
         answer = await self._sender.send(parcel.sent)
         chance = random.uniform(-1, 1)  # noqa: S311
         why = await actions.record(db, parcel, answer, chance=chance, at=at, now=self._now())
+        if not answer.taken and answer.retry_after_s:
+            asked_s = min(answer.retry_after_s, ALONE_MAX_S)
+            self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
         outcome = "delivered" if answer.taken else "failed"
         self._observe(parcel.callback.form, outcome, answer.ms / 1000)
         told = {"callback_id": row.callback_id, "app_id": parcel.app.id, "event_id": row.event_id}
@@ -169,4 +181,5 @@ class Deliverer:
         if time.monotonic() - self._swept_at < SWEEP_S:
             return
         self._swept_at = time.monotonic()
+        self._alone = {each: until for each, until in self._alone.items() if until > self._now()}
         await actions.sweep(self._stores.db, keep_days=self._settings.delivery_days, now=self._now())
