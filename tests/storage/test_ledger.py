@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from smsign.actions import events
-from smsign.storage.db import Tx
+from smsign.domain.events import digest
+from smsign.storage import events as rows
+from smsign.storage.db import Row, Tx
 from smsign.storage.stores import Stores
 from tests.steps import decide, make_app, submit
 
@@ -62,7 +66,12 @@ async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
         ),
     ],
 )
-async def test_tampering_is_found_and_named(stores: Stores, tampering: str, named: str) -> None:
+@pytest.mark.parametrize("page", [1, 2000])
+async def test_tampering_is_found_and_named(
+    stores: Stores, tampering: str, named: str, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PAGE", page)
+    monkeypatch.setattr(rows, "PAGE", page)
     await _fill(stores)
 
     async def tamper(tx: Tx) -> None:
@@ -95,9 +104,6 @@ async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
 
 
 async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> None:
-    from smsign.domain.events import digest
-    from smsign.storage import events as rows
-
     sign_id = await _fill(stores)
     head = await rows.find_head(stores.db.read, "signature", sign_id)
     assert head is not None
@@ -116,3 +122,49 @@ async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> No
     fault = (await events.verify(stores.db)).fault
     assert fault is not None
     assert "behind the last on record" in fault
+
+
+class _Counting:
+    """A reader that knows how many statements it ran, and the most rows that one of them looked at."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self.limits: list[int] = []
+
+    async def one(self, sql: str, *args: object) -> Row | None:
+        raise AssertionError("a walk reads pages")
+
+    async def all(self, sql: str, *args: Any) -> Any:
+        self.limits.append(args[-1])
+        return await self._stores.db.scan.all(sql, *args)
+
+
+async def test_no_statement_of_a_walk_looks_at_more_than_a_page(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PAGE", 2)
+    await _fill(stores)
+    await _fill(stores)  # 4 chains, 8 events
+    for find, pages in ((rows.find_cut, 2), (rows.find_graft, 4)):
+        db = _Counting(stores)
+        assert await find(db) is None
+        assert db.limits == [2] * (pages + 1)
+
+
+async def test_of_several_the_first_is_named_whatever_page_it_is_on(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PAGE", 1)
+    first, second = await _fill(stores), await _fill(stores)
+
+    async def tamper(tx: Tx) -> None:
+        await tx.run("UPDATE chain SET seq = 2 WHERE subject = 'signature'")
+
+    await stores.db.write(tamper)
+    assert await rows.find_cut(stores.db.scan) == (
+        f"signature {first}: event 2, the last on record, is missing or another one"
+    )
+    assert (await rows.find_graft(stores.db.scan) or "").startswith(
+        f"signature {first}: event 3 is behind the last on record (row "
+    )
+    assert second > first

@@ -15,6 +15,19 @@ _OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id =
 _WALK = f"""SELECT {_COLUMNS} FROM event
   WHERE (subject, subject_id, seq) > ($1, $2, $3) ORDER BY subject, subject_id, seq LIMIT $4"""
 
+# A page at a time: no statement may take as long as the ledger is. What a row is held against is looked
+# up by key, row by row: for a join PostgreSQL may read the whole of the other table for each page.
+_ENDS = """SELECT subject, subject_id, seq, hash IS DISTINCT FROM (
+    SELECT event.hash FROM event
+    WHERE event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = chain.seq)
+  FROM chain WHERE (subject, subject_id) > ($1, $2) ORDER BY subject, subject_id LIMIT $3"""
+_BEHIND = """SELECT id, subject, subject_id, seq, coalesce(seq > (SELECT chain.seq FROM chain
+    WHERE chain.subject = event.subject AND chain.subject_id = event.subject_id), TRUE)
+  FROM event WHERE id > $1 ORDER BY id LIMIT $2"""
+PAGE = 2000
+FIRST = -(2**63)
+"""Before every id that a row may have, also one that was written by hand."""
+
 _SEARCH = f"""SELECT {_COLUMNS} FROM event
   WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
     AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
@@ -116,21 +129,20 @@ async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> 
 
 async def find_cut(db: Reader) -> str | None:
     """Return the first chain whose last event on record is gone or another one, in words, or None."""
-    row = await db.one(
-        """SELECT chain.subject, chain.subject_id, chain.seq FROM chain LEFT JOIN event
-          ON event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = chain.seq
-        WHERE event.hash IS DISTINCT FROM chain.hash ORDER BY chain.subject, chain.subject_id LIMIT 1"""
-    )
-    return (
-        f"{row[0]} {row[1]}: event {row[2]}, the last on record, is missing or another one" if row else None
-    )
+    at: tuple[str, int] = ("", 0)
+    while page := await db.all(_ENDS, *at, PAGE):
+        for subject, subject_id, seq, is_cut in page:
+            if is_cut:
+                return f"{subject} {subject_id}: event {seq}, the last on record, is missing or another one"
+        at = page[-1][0], page[-1][1]
+    return None
 
 
 async def find_graft(db: Reader) -> str | None:
     """Return the first event that stands behind its chain's end on record, in words, or None."""
-    row = await db.one(
-        """SELECT event.subject, event.subject_id, event.seq, event.id FROM event LEFT JOIN chain
-          ON chain.subject = event.subject AND chain.subject_id = event.subject_id
-        WHERE chain.seq IS NULL OR event.seq > chain.seq ORDER BY event.id LIMIT 1"""
-    )
-    return f"{row[0]} {row[1]}: event {row[2]} is behind the last on record (row {row[3]})" if row else None
+    at = FIRST
+    while page := await db.all(_BEHIND, at, PAGE):
+        for at, subject, subject_id, seq, is_behind in page:
+            if is_behind:
+                return f"{subject} {subject_id}: event {seq} is behind the last on record (row {at})"
+    return None
