@@ -287,7 +287,30 @@ def test_a_check_of_a_modify_asks_the_rules_of_modify(server: Server, app: Key, 
     assert codes("") == []
     server.json("app", "limit", app.app_key, "1")
     submit(client)
-    assert codes(f"?sign_id={sign_id}") == [50103, 50102, 51003]
+    assert codes(f"?sign_id={sign_id}") == [51003, 50103, 50102]
+
+
+def test_a_check_says_first_what_the_call_would_refuse(
+    server: Server, app: Key, client: httpx.Client
+) -> None:
+    server.json("app", "limit", app.app_key, "2")
+    passed = submit(client)
+    server.decide(passed, passed=True)
+    submit(client)
+    good: dict[str, Any] = {"sign": (None, "极光")}
+    broken: dict[str, Any] = {"sign": (None, "【极光】"), "image0": ("a.png", b"no picture")}
+    orders = {
+        (None, 50104): [50104, 50101, 51003, 50103],
+        (None, 51003): [51003, 50103],
+        (passed, 50104): [50104, 50101, 51003, 50103, 50102],
+        (passed, 51003): [51003, 50103, 50102],
+        (2**31 - 1, 50102): [50102, 50104, 50101, 51003, 50103],
+    }
+    for (sign_id, code), told in orders.items():
+        parts = good if code == 51003 else broken
+        query, path = (f"?sign_id={sign_id}", f"/v1/sign/{sign_id}") if sign_id else ("", "/v1/sign")
+        assert [each["code"] for each in check(client, query, **parts)["problems"]] == told
+        refused(client.post(path, files=parts), code)
 
 
 def test_a_check_needs_a_form(server: Server, client: httpx.Client) -> None:

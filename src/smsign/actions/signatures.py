@@ -19,7 +19,7 @@ from smsign.domain.apps import App
 from smsign.domain.events import Kind
 from smsign.domain.idempotency import fingerprint
 from smsign.domain.signatures import Rules, Signature, Status, Submission
-from smsign.errors import Conflict, Problem, rank, refuse
+from smsign.errors import Conflict, Problem, Refusal, rank, refuse
 from smsign.storage import apps as app_rows
 from smsign.storage import leases
 from smsign.storage import quotas as quota_rows
@@ -117,27 +117,26 @@ async def check(
     problems: Sequence[Problem] = (),
     now: int,
 ) -> list[Problem]:
-    """Return everything that `submit` would refuse now, each problem under its code; keep nothing."""
+    """Return everything that the calls would refuse now, in their order, each problem under its code.
+
+    Nothing is kept. What would be refused first comes first (WIRE.md, The order of refusals).
+    """
+    signature = await rows.find(db.read, app.id, signature_id) if signature_id is not None else None
+    unknown = _met(signatures.unknown_id()) if signature_id is not None and signature is None else []
     _, found = await _examine(rules, fields, pictures)
-    refusals = []
-    in_audit = await rows.find_in_audit(db.read, app.id)
-    if in_audit is not None:
-        refusals.append(signatures.other_in_audit(in_audit))
-    if signature_id is not None:
-        signature = await rows.find(db.read, app.id, signature_id)
-        if signature is None:
-            refusals.append(signatures.unknown_id())
-        elif signature.status == Status.PASSED:
-            refusals.append(signatures.passed_already(signature))
+    met = []
     limit = quotas.limit_of(app, rules)
     if limit and await quota_rows.get(db.read, app.id, quotas.day_of(now)) >= limit:
-        refusals.append(quotas.too_many(limit, now))
-    met = [
-        msgspec.structs.replace(problem, code=refusal.code)
-        for refusal in refusals
-        for problem in refusal.problems
-    ]
-    return rank([*problems, *found]) + met
+        met += _met(quotas.too_many(limit, now))
+    if (in_audit := await rows.find_in_audit(db.read, app.id)) is not None:
+        met += _met(signatures.other_in_audit(in_audit))
+    if signature is not None and signature.status == Status.PASSED:
+        met += _met(signatures.passed_already(signature))
+    return [*unknown, *rank([*problems, *found]), *met]
+
+
+def _met(refusal: Refusal) -> list[Problem]:
+    return [msgspec.structs.replace(problem, code=refusal.code) for problem in refusal.problems]
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:
