@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import smsign
 from smsign.domain.content import check
+
+DOCUMENT = Path(smsign.__file__).parent / "http/openapi.json"
 
 
 @pytest.mark.parametrize(
-    "content", ["极光推送", "申请的签名", "AB", "a1", "极光2号", "〇二", "𠮷野家", "八个汉字正好八个"]
+    "content",
+    ["极光推送", "申请的签名", "AB", "a1", "极光2号", "〇二", "𠮷野家", "八个汉字正好八个", "𪜀𮯰你𰀀𱍐"],
 )
 def test_chinese_letters_and_digits_pass(content: str) -> None:
     assert check(content, at_least=2, at_most=8) == []
@@ -32,6 +41,11 @@ def test_chinese_letters_and_digits_pass(content: str) -> None:
         ("ab\u200b", "U+200B"),
         ("😀😀", "😀"),
         ("ひらがな", "ひ"),
+        ("\U0002fffe\U0002fffe", "U+2FFFE"),
+        ("\U0003ffff\U0003ffff", "U+3FFFF"),
+        ("\U0002a6e0\U0002a6ff", "U+2A6E0"),
+        ("\U0002f7ff\U0002fa20", "U+2F7FF"),
+        ("\U000323b0\U00040000", "U+323B0"),
     ],
 )
 def test_all_else_is_named_in_the_answer(content: str, named: str) -> None:
@@ -58,4 +72,13 @@ def test_whatever_passes_is_made_of_what_is_allowed(content: str) -> None:
         assert 2 <= len(content) <= 8
         assert not set(content) & set("【】[]（）() \t\n\0")
         # Python may not know yet what was added to the ideographic planes.
-        assert all(char.isalnum() or "\U00020000" <= char <= "\U0003ffff" for char in content)
+        assert all(char.isalnum() or "\U00020000" <= char <= "\U000323af" for char in content)
+
+
+def test_the_document_has_the_rule_to_the_letter() -> None:
+    submission = json.loads(DOCUMENT.read_bytes())["components"]["schemas"]["Submission"]
+    pattern = re.compile(submission["properties"]["sign"]["pattern"])
+    for point in range(sys.maxunicode + 1):
+        if not 0xD800 <= point <= 0xDFFF:
+            char = chr(point)
+            assert bool(pattern.match(char)) == (not check(char, at_least=1, at_most=1)), hex(point)

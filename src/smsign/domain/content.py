@@ -6,8 +6,12 @@ import re
 
 from smsign.errors import Code, Problem, Text
 
-_ALLOWED = re.compile("[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+")
-"""ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs, the ideographic planes."""
+_ALLOWED = re.compile(
+    "[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff"
+    "\U00020000-\U0002a6df\U0002a700-\U0002ee5f\U0002f800-\U0002fa1f\U00030000-\U000323af]+"
+)
+"""ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs; Extensions B, C to F and I, the
+Compatibility Supplement, Extensions G and H. The pattern in `http/openapi.json` is the same."""
 
 _QUOTED = 5  # how many offending characters an answer names
 
