@@ -26,6 +26,7 @@ MEGABYTES = 40.0
 """A worker's resident memory grows by no more than this while it refuses one."""
 
 GOOD = part("sign", SIGN)
+ENCODED = "Content-Transfer-Encoding: base64\r\n"
 
 
 def post(key: Key, body: bytes, *, content_type: str | None = MULTIPART) -> bytes:
@@ -84,6 +85,13 @@ BODIES: dict[str, tuple[int, Callable[[], bytes]]] = {
     "with a sign of nine characters": (50104, lambda: form(part("sign", "一二三四五六七八九"))),
     "with a NUL in its remark": (50007, lambda: form(GOOD, part("remark", "a\0b"))),
     "with a remark of invalid UTF-8": (50007, lambda: form(GOOD, part("remark", b"\xff\xfe"))),
+    "with a sign in base64": (50007, lambda: form(part("sign", "5p6B5YWJ", head=ENCODED))),
+    "with a remark in quoted-printable": (
+        50007,
+        lambda: form(
+            GOOD, part("remark", "=E6=9E=81", head="content-transfer-encoding: Quoted-Printable\r\n")
+        ),
+    ),
     "with a type that is no number": (50007, lambda: form(GOOD, part("type", "1.0"))),
 }
 
@@ -92,6 +100,26 @@ BODIES: dict[str, tuple[int, Callable[[], bytes]]] = {
 def test_a_body_is_refused(server: Server, reader: Key, what: str) -> None:
     code, make = BODIES[what]
     refuse(server, post(reader, make()), code)
+
+
+def test_texts_that_came_encoded_are_named_and_nothing_is_said_of_what_they_hold(
+    server: Server, reader: Key
+) -> None:
+    body = form(part("sign", "5p6B5YWJ", head=ENCODED), part("remark", "eA==" * 50, head=ENCODED))
+    details = refuse(server, post(reader, body), 50007).details
+    assert [detail["field"] for detail in details] == ["sign", "remark"]
+    assert all("base64" in detail["reason"] and "binary" in detail["hint"] for detail in details)
+
+
+def test_an_empty_part_that_calls_itself_encoded_is_an_absent_one(server: Server, app: Key) -> None:
+    assert raw.send(server, post(app, form(GOOD, part("remark", "", head=ENCODED)))).code == 50000
+
+
+@pytest.mark.parametrize("encoding", ["binary", "8bit", "7bit", "BINARY"])
+def test_a_part_that_says_that_it_is_not_encoded_is_taken(server: Server, app: Key, encoding: str) -> None:
+    head = f"Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    body = form(part("sign", SIGN, head=head), part("image0", noise(), filename="a.png", head=head))
+    assert raw.send(server, post(app, body)).code == 50000
 
 
 @pytest.mark.parametrize(

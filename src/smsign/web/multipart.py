@@ -44,6 +44,9 @@ _UTF_8 = codecs.getincrementaldecoder("utf-8")
 _ABSENT = {"type": b"0", "remark": b"null"}
 """What two published clients (C#, Java) send for a value that was not set."""
 
+_AS_IT_IS = frozenset(("binary", "8bit", "7bit"))
+"""What published Java clients say of a part (RFC 7578, 4.7, knows no other in a form)."""
+
 
 class Form:
     """What a body held; when left, it removes the pictures that were not kept."""
@@ -102,6 +105,8 @@ async def read_form(service: Service, request: Request, form: Form) -> None:
         raise Refusal(Code.INVALID_BODY, [_CROWDED]) from error
     except MultipartError as error:
         raise malformed(f"unreadable: {error}", "无法解析") from error
+    if reader.encoded:
+        raise Refusal(Code.INVALID_BODY, reader.encoded)
 
 
 def body_max(rules: Rules) -> int:
@@ -119,6 +124,9 @@ class _Reader:
         self._name = ""
         self._text = bytearray()
         self._picture: Incoming | None = None
+        self._encoding = ""
+        self.encoded: list[Problem] = []
+        """The texts that came encoded: what they say is not known, so nothing else is said of the form."""
 
     async def take(self, parser: PushMultipartParser, chunk: bytes) -> None:
         for event in parser.parse(chunk):
@@ -126,6 +134,8 @@ class _Reader:
                 self._name = _ALIASES.get(event.name or "", event.name or "")
                 self._text.clear()
                 self._picture = None
+                more = len(event.headerlist) > 1  # than the field's name, which is all that most parts have
+                self._encoding = event.header("Content-Transfer-Encoding", "").lower() if more else ""
             elif event is None:
                 self._end_part()
             elif self._name in images.FIELDS:
@@ -142,6 +152,9 @@ class _Reader:
     def _end_part(self) -> None:
         if not self._text or bytes(self._text) == _ABSENT.get(self._name):
             return
+        if self._encoding and self._encoding not in _AS_IT_IS:
+            self.encoded.append(_encoded(self._name, self._encoding))
+            return
         if self._name in self._form.fields:
             problem = signatures.sent_twice(self._name)
             if problem not in self._form.problems:
@@ -151,3 +164,15 @@ class _Reader:
         # text was cut is none of them.
         whole = len(self._text) < TEXT_BYTES
         self._form.fields[self._name] = _UTF_8("surrogateescape").decode(self._text, final=whole)
+
+
+def _encoded(name: str, encoding: str) -> Problem:
+    told = encoding[:20]
+    return Problem(
+        name,
+        Text(f"encoded as {told}, which a form cannot be", f"使用了表单不支持的编码 {told}"),
+        Text(
+            "send the text itself, without Content-Transfer-Encoding or with binary, 8bit or 7bit",
+            "请直接发送原文，不带 Content-Transfer-Encoding，或使用 binary、8bit、7bit",
+        ),
+    )
