@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,12 @@ import pytest
 from smsign import config
 from smsign.config import Settings
 from smsign.errors import Conflict, SetupError, StorageError
+from smsign.storage import accounts, apps, outbox
 from smsign.storage import signatures as rows
 from smsign.storage.db import Tx, open_database
 from smsign.storage.migrate import migrate, put_meta, steps
 from smsign.storage.stores import Stores, open_stores
+from tests.steps import make_app, submit
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
@@ -191,6 +193,38 @@ async def test_a_change_goes_well_while_the_schema_changes(stores: Stores, setti
     await other.write(lambda tx: tx.run("ALTER TABLE meta ALTER COLUMN value TYPE VARCHAR(100)"))
     await other.close()
     assert await stores.db.write(change) == before
+
+
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+@pytest.mark.parametrize("noun", ["signature", "app", "account", "signature of the outbox"])
+async def test_a_row_that_is_locked_is_held_until_the_transaction_ends(stores: Stores, noun: str) -> None:
+    app = await make_app(stores)
+    sign_id = await submit(stores, app)
+
+    async def insert(tx: Tx) -> int:
+        return await accounts.insert(tx, name="auditor", roles="auditor", password="x", now=1)
+
+    account_id = await stores.db.write(insert)
+    locks: dict[str, Callable[[Tx], Awaitable[object]]] = {
+        "signature": lambda tx: rows.lock(tx, app.id, sign_id),
+        "app": lambda tx: apps.lock(tx, app.id),
+        "account": lambda tx: accounts.lock(tx, account_id),
+        "signature of the outbox": lambda tx: outbox.lock_signature(tx, sign_id),
+    }
+    held, over = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Tx) -> None:
+        await locks[noun](tx)
+        held.set()
+        await over.wait()
+
+    first = asyncio.create_task(stores.db.write(hold))
+    await held.wait()
+    second = asyncio.create_task(stores.db.write(locks[noun]))
+    done, _ = await asyncio.wait({second}, timeout=0.3)
+    over.set()
+    await asyncio.gather(first, second)
+    assert not done, "another transaction held it as well"
 
 
 @pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
