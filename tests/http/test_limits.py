@@ -8,7 +8,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from smsign.actions import idempotency
 from smsign.domain import quotas
+from smsign.storage import quotas as quota_rows
+from smsign.storage.db import Tx
+from smsign.storage.stores import Stores
 from tests.http import raw
 from tests.http.raw import part
 from tests.http.test_codes import check_error
@@ -80,3 +84,13 @@ def test_deleting_gives_no_submission_back(server: Server, app: Key) -> None:
                 passed += 1
                 api.delete(f"/v1/sign/{answer.json()['sign_id']}")
     assert passed == 5
+
+
+async def test_the_counts_of_days_gone_by_are_forgotten(stores: Stores) -> None:
+    async def fill(tx: Tx) -> None:
+        for day in range(4):
+            await quota_rows.add(tx, 1, day, at_most=9)
+
+    await stores.db.write(fill)
+    await idempotency.sweep(stores.db, now=3 * quotas.DAY_US)
+    assert [await quota_rows.get(stores.db.read, 1, day) for day in range(4)] == [0, 0, 1, 1]
