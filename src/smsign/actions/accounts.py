@@ -17,7 +17,7 @@ from smsign.domain.accounts import Account, Invitation, Role, Session
 from smsign.domain.events import Kind, Subject
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage import accounts as rows
-from smsign.storage import events
+from smsign.storage import events, leases
 from smsign.storage.db import Database, Tx
 
 T = TypeVar("T")
@@ -168,11 +168,13 @@ async def find_session(db: Database, token: str, *, now: int) -> tuple[Account, 
     return account, session
 
 
-async def sign_out(db: Database, *, account: Account, session_id: int) -> None:
-    """End one of a person's sessions."""
+async def sign_out(db: Database, *, account: Account, session_id: int, leaves: bool = True) -> None:
+    """End one of a person's sessions; with `leaves`, free what they have on the desk."""
 
     async def change(tx: Tx) -> None:
         await rows.delete_session(tx, account.id, session_id)
+        if leaves:
+            await leases.delete_of(tx, account.actor)
 
     await db.write(change)
 
@@ -193,7 +195,7 @@ async def change_password(db: Database, *, account: Account, password: str, keep
 async def update(
     db: Database, *, account_id: int, roles: str, enabled: bool, actor: str, now: int
 ) -> Account:
-    """Set what a person may do; one who is disabled is signed out at once.
+    """Set what a person may do; one who is disabled is signed out at once, and their desk is free.
 
     Raises: NotFound, InvalidInput when nobody would be left who is an admin.
     """
@@ -206,11 +208,13 @@ async def update(
                 "role: this is the last admin; make another one first",
                 "角色：这是最后一名管理员，请先指定其他管理员",
             )
+        account = await rows.lock(tx, account_id)
         if not enabled:
             await rows.delete_sessions(tx, account_id)
+            await leases.delete_of(tx, account.actor)
         told = {"roles": roles, "enabled": enabled}
         await _record(tx, account_id, Kind.ACCOUNT_CHANGED, actor=actor, now=now, data=told)
-        return await rows.lock(tx, account_id)
+        return account
 
     return await db.write(change)
 

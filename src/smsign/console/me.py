@@ -74,7 +74,8 @@ async def turn_off_totp(visit: Visit) -> Response:
 
 async def end_session(visit: Visit, session: int) -> Response:
     """End one of the person's sessions."""
-    await actions.sign_out(visit.db, account=visit.person, session_id=session)
+    leaves = session == visit.session_id
+    await actions.sign_out(visit.db, account=visit.person, session_id=session, leaves=leaves)
     return visit.go(ME, done="session")
 
 

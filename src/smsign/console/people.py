@@ -127,7 +127,8 @@ async def welcome(visit: Visit, token: str) -> Response:
 async def start(visit: Visit, account: Account, to: str) -> Response:
     """Start a session under a new token, whatever the browser had before."""
     if visit.account is not None:
-        await actions.sign_out(visit.db, account=visit.account, session_id=visit.session_id)
+        leaves = visit.account.id != account.id
+        await actions.sign_out(visit.db, account=visit.account, session_id=visit.session_id, leaves=leaves)
     token = await actions.sign_in(
         visit.db,
         account=account,

@@ -43,6 +43,11 @@ async def claim(tx: Tx, signature_id: int, *, actor: str, until: int, now: int) 
     return row is not None
 
 
+async def delete_of(tx: Tx, actor: str) -> None:
+    """Free all that one has."""
+    await tx.run("DELETE FROM lease WHERE actor = $1", actor)
+
+
 async def delete(tx: Tx, signature_id: int, *, actor: str | None = None) -> None:
     """Free a signature; with `actor`, only if that one has it."""
     if actor is None:
