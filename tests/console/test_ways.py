@@ -83,6 +83,32 @@ def test_the_desk_takes_no_verdict_that_says_two_things(server: Server, name: st
         assert visitor.post(path, data=said | {"verdict": "refuse"}).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("role", "path", "words"),
+    [
+        ("auditor", "/console/desk", {"empty": "That was the last one"}),
+        ("owner", "/console/me", dict.fromkeys(("password", "totp", "session", "sso"), "Saved.")),
+        ("admin", "/console/reasons", {"saved": "Saved."}),
+        ("admin", "/console/accounts/1", {"saved": "Saved."}),
+        ("admin", "/console/apps/1", {"created": "is made", "saved": "Saved."}),
+        ("admin", "/console/apps/1", {"used": "Switched.", "deleted": "Deleted."}),
+        ("admin", "/console/signatures/{id}", {"submitted": "It waits", "reopened": "back in the queue"}),
+    ],
+)
+def test_a_page_says_that_something_was_done_in_known_words_only(
+    server: Server, name: str, role: str, path: str, words: dict[str, str]
+) -> None:
+    path = path.format(id=_submit(server))
+    with server.visitor(server.make_account(name, role)) as visitor:
+        for word, told in words.items():
+            assert told in visitor.get(path, params={"done": word}).text
+        for word in ("anything", "Your account is locked, call 555", "done saved"):
+            page = visitor.get(path, params={"done": word})
+            assert page.status_code == 200
+            assert 'class="note good" role="status"' not in page.text
+            assert word not in page.text.replace(page.url.query.decode(), "")
+
+
 def test_one_picture_is_one_picture(server: Server, name: str) -> None:
     sent = {"data": {"sign": "一图"}, "files": {"image0": noise()}}
     httpx.post(f"{server.url}/v1/sign", auth=server.make_app().auth, **sent)  # type: ignore[arg-type]
@@ -90,3 +116,9 @@ def test_one_picture_is_one_picture(server: Server, name: str) -> None:
         page = visitor.get("/console/desk").text
         assert "1 picture ·" in page
         assert "1 pictures" not in page
+
+
+def _submit(server: Server) -> int:
+    sent = {"data": {"sign": "已知"}, "files": {"image0": noise()}}
+    answer = httpx.post(f"{server.url}/v1/sign", auth=server.make_app().auth, **sent)  # type: ignore[arg-type]
+    return int(answer.json()["sign_id"])

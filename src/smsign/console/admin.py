@@ -66,7 +66,7 @@ async def make_link(visit: Visit, account: int) -> Response:
 async def list_reasons(visit: Visit) -> Response:
     """Show the coded reasons with their texts."""
     known = await reasons.list_(visit.db.read)
-    return visit.page("reasons.html", reasons=known, done=visit.query.get("done", ""))
+    return visit.page("reasons.html", reasons=known, done=visit.done("saved"))
 
 
 async def change_reason(visit: Visit) -> Response:
@@ -108,5 +108,5 @@ async def _account(visit: Visit, account: int, *, link: str | None) -> Response:
         events=(await events.list_(visit.db.scan, Subject.ACCOUNT, account))[::-1][:20],
         roles=list(Role),
         link=link,
-        done=visit.query.get("done", ""),
+        done=visit.done("saved"),
     )

@@ -191,7 +191,7 @@ async def _page(visit: Visit, app: App, *, secret: str | None = None) -> Respons
         overlaps=OVERLAPS_H,
         callbacks=await _endpoints(visit, app),
         forms=list(FORMS),
-        done=visit.query.get("done", ""),
+        done=visit.done("created", "saved", "used", "deleted"),
     )
 
 

@@ -150,7 +150,7 @@ async def _page(visit: Visit, app: App, callback: Callback, *, with_secret: bool
         state=state,
         overlaps=OVERLAPS_H,
         spans=SPANS_H,
-        done=visit.query.get("done", ""),
+        done=visit.done("saved", "resumed", "resent"),
     )
 
 

@@ -21,7 +21,7 @@ _ENROLMENT = "enrolment"
 async def show(visit: Visit) -> Response:
     """Show the person's own settings."""
     sessions = await rows.list_sessions(visit.db.read, visit.person.id)
-    return visit.page("me.html", sessions=sessions, done=visit.query.get("done", ""))
+    return visit.page("me.html", sessions=sessions, done=visit.done("password", "totp", "session", "sso"))
 
 
 async def change_password(visit: Visit) -> Response:

@@ -39,7 +39,7 @@ async def show(visit: Visit, signature: int) -> Response:
         events=await events.list_(visit.db.read, Subject.SIGNATURE, found.id),
         reasons=await reasons.list_(visit.db.read),
         manages=await visit.owns(found.app_id),
-        done=visit.query.get("done", ""),
+        done=visit.done("submitted", "reopened"),
     )
 
 

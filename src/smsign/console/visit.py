@@ -129,6 +129,11 @@ class Visit:
         """Send the browser to another server."""
         return Response(303, b"", ((b"location", url.encode()), *pages.HEADERS[1:], *self._cookies))
 
+    def done(self, *known: str) -> str:
+        """Return what the address says was done, if that is one of the `known` words of this page."""
+        said = self.query.get("done", "")
+        return said if said in known else ""
+
     def back(self, default: str) -> str:
         """Return the console page that the browser came from, with its query: filters stay as they were."""
         parts = urlsplit(self.request.header(b"referer"))
