@@ -225,7 +225,7 @@ def test_many_are_decided_at_once_but_for_what_another_has(server: Server, name:
     with server.visitor(two) as other:
         assert other.post(f"/console/desk/{ids[0]}/take").status_code == 303
     with server.visitor(one) as visitor:
-        chosen = [str(each) for each in ids]
+        chosen = [f"{each}:1" for each in ids]
         for said in ({"verdict": "refuse"}, {"verdict": "pass", "reason": "format"}, {"verdict": ""}):
             none = visitor.post("/console/desk", data=said | {"id": chosen})
             assert none.status_code == 422, "a refusal needs a reason, and what passes has none"

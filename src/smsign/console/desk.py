@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from smsign.actions import audits as actions
 from smsign.console.signatures import rounds
 from smsign.console.visit import HOME, Visit
-from smsign.domain.audits import FIELDS
+from smsign.domain.audits import FIELDS, check_note
 from smsign.domain.signatures import TEXT_FIELDS, Status
 from smsign.errors import InvalidInput, NotFound, Text
 from smsign.storage import apps as app_rows
@@ -32,20 +32,7 @@ _STREAM = (
 
 async def show_queue(visit: Visit) -> Response:
     """Show what waits, oldest first."""
-    after = _position(visit.query.get("after", ""))
-    waiting = await desk.list_waiting(visit.db.scan, now=visit.now, after=after, limit=PAGE + 1)
-    last = waiting[PAGE - 1] if len(waiting) > PAGE else None
-    return visit.page(
-        "rows.html" if visit.query.get("part") else "queue.html",
-        waiting=waiting[:PAGE],
-        more=f"{last.submitted_at}-{last.id}" if last else None,
-        after=visit.query.get("after", ""),
-        count=await rows.count_in_audit(visit.db.scan),
-        reasons=await reasons.list_(visit.db.read),
-        done=visit.query.get("done", ""),
-        told=visit.query.get("n", ""),
-        failed=visit.query.get("failed", ""),
-    )
+    return await _queue(visit)
 
 
 async def live(visit: Visit) -> Response:
@@ -81,7 +68,7 @@ async def show(visit: Visit, signature: int) -> Response:
 async def decide(visit: Visit, signature: int) -> Response:
     """Pass or refuse, then open the next one."""
     fields = await visit.form()
-    verdict, grounds, note = _verdict(fields), _grounds(fields), fields.get("note", [""])[-1].strip()
+    verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
     try:
         found = await visit.signature(signature)
         _check(verdict, grounds)
@@ -105,29 +92,34 @@ async def decide(visit: Visit, signature: int) -> Response:
 
 
 async def decide_many(visit: Visit) -> Response:
-    """Pass or refuse all that are ticked; those that somebody else has are left alone, and counted."""
+    """Pass or refuse all that are ticked; what another has, or was submitted anew, is left and counted."""
     fields = await visit.form()
-    verdict, grounds = _verdict(fields), _grounds(fields)
-    _check(verdict, grounds)
-    chosen = [number for text in fields.get("id", []) if (number := _number(text))]
-    if not chosen:
-        raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
+    verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
+    chosen = [pair for text in fields.get("id", []) if (pair := _pair(text))]
     done = 0
-    for signature in chosen[: 2 * PAGE]:
-        try:
-            await actions.decide(
-                visit.db,
-                signature_id=signature,
-                passed=verdict == "pass",
-                reasons=grounds,
-                note=fields.get("note", [""])[-1].strip(),
-                actor=visit.person.actor,
-                now=visit.now,
-            )
-            done += 1
-        except (InvalidInput, NotFound):
-            if not done and len(chosen) == 1:
-                raise
+    try:
+        _check(verdict, grounds)
+        check_note(note)
+        if not chosen:
+            raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
+        for signature, version in chosen[: 2 * PAGE]:
+            try:
+                await actions.decide(
+                    visit.db,
+                    signature_id=signature,
+                    passed=verdict == "pass",
+                    reasons=grounds,
+                    note=note,
+                    actor=visit.person.actor,
+                    now=visit.now,
+                    version=version,
+                )
+                done += 1
+            except (InvalidInput, NotFound):
+                if len(chosen) == 1:
+                    raise
+    except (InvalidInput, NotFound) as error:
+        return await _queue(visit, error=error.text, chosen=chosen, grounds=grounds, note=note)
     return visit.go(DESK, done="many", n=done, failed=len(chosen) - done)
 
 
@@ -149,6 +141,35 @@ async def release(visit: Visit, signature: int) -> Response:
     if visit.query.get("next") and found is not None:
         return await _next(visit, (found.submitted_at, found.id))
     return visit.go(DESK)
+
+
+async def _queue(
+    visit: Visit,
+    *,
+    error: Text | None = None,
+    chosen: Sequence[tuple[int, int]] = (),
+    grounds: Sequence[str] = (),
+    note: str = "",
+) -> Response:
+    after = _position(visit.query.get("after", ""))
+    waiting = await desk.list_waiting(visit.db.scan, now=visit.now, after=after, limit=PAGE + 1)
+    last = waiting[PAGE - 1] if len(waiting) > PAGE else None
+    return visit.page(
+        "rows.html" if visit.query.get("part") else "queue.html",
+        status=422 if error else 200,
+        waiting=waiting[:PAGE],
+        more=f"{last.submitted_at}-{last.id}" if last else None,
+        after=visit.query.get("after", ""),
+        count=await rows.count_in_audit(visit.db.scan),
+        reasons=await reasons.list_(visit.db.read),
+        error=error,
+        chosen=frozenset(chosen),
+        ticked=_ticked(grounds),
+        note=note,
+        done="" if error else visit.done("many", "empty"),
+        told=_number(visit.query.get("n", "")) or 0,
+        failed=_number(visit.query.get("failed", "")) or 0,
+    )
 
 
 async def _next(visit: Visit, after: tuple[int, int], **query: object) -> Response:
@@ -188,9 +209,9 @@ async def _work(
         targets=[*texts, *shown, "images"],
         count=await rows.count_in_audit(visit.db.scan),
         error=error,
-        ticked=dict(each.split(":", 1) for each in grounds),
+        ticked=_ticked(grounds),
         note=note,
-        done=visit.query.get("done", ""),
+        done="" if error else visit.done("pass", "refuse"),
     )
 
 
@@ -235,6 +256,20 @@ def _check(verdict: str, grounds: Sequence[str]) -> None:
 def _grounds(fields: dict[str, list[str]]) -> list[str]:
     codes = fields.get("reason", [])
     return [f"{code}:{fields.get(f'field-{code}', [''])[-1]}" for code in codes]
+
+
+def _ticked(grounds: Sequence[str]) -> dict[str, str]:
+    return dict(each.split(":", 1) for each in grounds)
+
+
+def _note(fields: dict[str, list[str]]) -> str:
+    return fields.get("note", [""])[-1].strip()
+
+
+def _pair(text: str) -> tuple[int, int] | None:
+    """Return the signature and the version that a row of the queue showed."""
+    number, _, version = text.partition(":")
+    return (int(number), int(version)) if _number(number) and _number(version) else None
 
 
 def _position(text: str) -> tuple[int, int]:
