@@ -106,6 +106,26 @@ def test_a_refusal_without_a_reason_keeps_what_was_typed(
     assert _states(server, made) == [0]
 
 
+def test_what_was_before_opens_beside_the_desk(start: Callable[..., Server], open_page: OpenPage) -> None:
+    server = start()
+    ((key, first),) = _fill(server, 1)
+    server.decide(first, passed=True)
+    sent = {"data": {"sign": "第二个"}, "files": {"image0": noise()}}
+    httpx.post(f"{server.url}/v1/sign", auth=key.auth, **sent)  # type: ignore[arg-type]
+    page, other = (open_page(server.url, server.make_account(each, "auditor")) for each in ("li.na", "hu.bo"))
+    page.goto(f"{server.url}/console/desk")
+    page.keyboard.press("t")
+    page.get_by_role("checkbox", name="Too generic a name").check()
+    page.get_by_label("Note").fill("Seen before.")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="【签名0】 (in a new tab)").click()
+    expect(opened.value.get_by_role("heading", name="【签名0】")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Too generic a name")).to_be_checked()
+    expect(page.get_by_label("Note")).to_have_value("Seen before.")
+    other.goto(f"{server.url}/console/desk")
+    expect(other.locator("[data-row]")).to_contain_text("li.na")
+
+
 def test_the_row_and_the_focus_stay_while_the_queue_moves(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
