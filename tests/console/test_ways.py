@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 import httpx
 import pytest
 
 from tests.pictures import noise
-from tests.running import PASSWORD, Server
+from tests.running import PASSWORD, Key, Server
 
 
 @pytest.fixture
@@ -84,6 +85,28 @@ def test_the_desk_takes_no_verdict_that_says_two_things(server: Server, name: st
 
 
 @pytest.mark.parametrize(
+    ("role", "path", "part"),
+    [
+        ("owner", "/console/signatures/{id}", "apps"),
+        ("owner", "/console/signatures/{id}/resubmit", "apps"),
+        ("admin", "/console/signatures/{id}", "apps"),
+        ("auditor", "/console/signatures/{id}", "desk"),
+        ("auditor", "/console/desk/{id}", "desk"),
+        ("admin", "/console/ledger", "ledger"),
+        ("admin", "/console/me", "me"),
+    ],
+)
+def test_each_page_marks_its_place_in_the_navigation(
+    server: Server, name: str, role: str, path: str, part: str
+) -> None:
+    token = server.make_account(name, role)
+    (key,) = server.make_apps(1, owner=name)
+    path = path.format(id=_submit(server, key))
+    with server.visitor(token) as visitor:
+        assert re.findall(r'<a href="/console/(\w+)" aria-current="page">', visitor.get(path).text) == [part]
+
+
+@pytest.mark.parametrize(
     ("role", "path", "words"),
     [
         ("auditor", "/console/desk", {"empty": "That was the last one"}),
@@ -98,7 +121,7 @@ def test_the_desk_takes_no_verdict_that_says_two_things(server: Server, name: st
 def test_a_page_says_that_something_was_done_in_known_words_only(
     server: Server, name: str, role: str, path: str, words: dict[str, str]
 ) -> None:
-    path = path.format(id=_submit(server))
+    path = path.format(id=_submit(server, server.make_app()))
     with server.visitor(server.make_account(name, role)) as visitor:
         for word, told in words.items():
             assert told in visitor.get(path, params={"done": word}).text
@@ -118,7 +141,7 @@ def test_one_picture_is_one_picture(server: Server, name: str) -> None:
         assert "1 pictures" not in page
 
 
-def _submit(server: Server) -> int:
+def _submit(server: Server, key: Key) -> int:
     sent = {"data": {"sign": "已知"}, "files": {"image0": noise()}}
-    answer = httpx.post(f"{server.url}/v1/sign", auth=server.make_app().auth, **sent)  # type: ignore[arg-type]
+    answer = httpx.post(f"{server.url}/v1/sign", auth=key.auth, **sent)  # type: ignore[arg-type]
     return int(answer.json()["sign_id"])
