@@ -229,6 +229,25 @@ def test_a_page_prints_dark_on_white_from_a_dark_screen(
     expect(page.get_by_role("navigation")).to_be_hidden()
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_one_click_does_not_close_the_service(
+    start: Callable[..., Server], open_page: OpenPage, scripts: bool
+) -> None:
+    server = start()
+    key = server.make_app()
+    page = open_page(server.url, server.make_account("wang.wei", "admin"), java_script_enabled=scripts)
+    page.goto(f"{server.url}/console/apps/1")
+    sure = page.get_by_role("button", name="Yes, refuse every call")
+    expect(sure).to_be_hidden()
+    page.get_by_text("Close the SMS service").click()
+    assert httpx.get(f"{server.url}/v1/app", auth=key.auth).status_code == 200
+    sure.click()
+    expect(page.get_by_text("is closed: every call of the API is refused")).to_be_visible()
+    page.get_by_role("button", name="Open the SMS service").click()
+    expect(page.get_by_text("Close the SMS service")).to_be_visible()
+    assert httpx.get(f"{server.url}/v1/app", auth=key.auth).status_code == 200
+
+
 def test_long_names_do_not_widen_a_page(start: Callable[..., Server], open_page: OpenPage) -> None:
     server = start()
     token = server.make_account("a" * 64, "owner")
