@@ -77,5 +77,19 @@ def test_the_reference_reads_well_without_scripts(
     context.close()
 
 
+def test_the_other_language_is_a_click_away_and_stays(server: Server, browser: Browser) -> None:
+    context = browser.new_context(locale="en-GB", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("link", name="中文").click()
+    page.get_by_role("link", name="接口参考").click()
+    assert page.get_by_role("heading", name="接口参考", exact=True).is_visible()
+    page.get_by_role("link", name="English").click()
+    assert page.get_by_role("heading", name="Reference", exact=True).is_visible()
+    page.get_by_role("link", name="smsign").click()
+    assert page.get_by_role("heading", name="Submit one").is_visible()
+    context.close()
+
+
 def _light(colour: str) -> bool:
     return sum(int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]) > 384

@@ -189,6 +189,27 @@ def test_the_page_at_the_root_helps_in_two_languages(
     assert get(server, "/home.css").headers["content-type"] == "text/css; charset=utf-8"
 
 
+@pytest.mark.parametrize("path", ["/", "/reference"])
+def test_a_page_is_in_the_language_that_its_address_says(server: Server, path: str) -> None:
+    """Whatever the header says; and a cache need not keep it for each header."""
+    for lang, accepted, html in (("zh", "en", "zh-CN"), ("en", "zh", "en")):
+        answer = get(server, f"{path}?lang={lang}", head=f"Accept-Language: {accepted}\r\n")
+        page = answer.body.decode()
+        assert f'<html lang="{html}">' in page
+        assert "vary" not in answer.headers
+        assert f'<a href="?lang={"zh" if lang == "en" else "en"}" lang="' in page
+        kept = f"/reference?lang={lang}" if path == "/" else f"/?lang={lang}"
+        assert f'<a href="{kept}">' in page
+    for query in ("", "?lang=", "?lang=fr", "?lang=zh-TW", "?lang=%22%3E%3Cb%3E", "?lang=en&lang=%00"):
+        answer = get(server, path + query, head="Accept-Language: zh\r\n")
+        page = answer.body.decode()
+        assert '<html lang="zh-CN">' in page, query
+        assert answer.headers["vary"].lower() == "accept-language"
+        assert '<a href="?lang=en" lang="en" hreflang="en">English</a>' in page
+        assert f'<a href="{"/reference" if path == "/" else "/"}">' in page
+        assert '"><b>' not in page
+
+
 def test_the_page_escapes_the_host_that_was_sent(server: Server) -> None:
     for head in ('Host: "><script>alert(1)</script>\r\n', "X-Forwarded-Proto: javascript:<b>\r\n"):
         line = "" if head.startswith("Host") else "Host: x\r\n"

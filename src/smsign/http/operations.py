@@ -9,6 +9,7 @@ from html import escape
 from importlib import resources
 from string import Template
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 from smsign import __version__
 from smsign.errors import SmsignError, StorageError
@@ -31,8 +32,8 @@ PAGE_HEADERS = (
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"vary", b"accept-language"),
 )
+VARY = (b"vary", b"accept-language")
 _CSS_HEADERS = (
     (b"content-type", b"text/css; charset=utf-8"),
     (b"cache-control", b"max-age=3600"),
@@ -73,19 +74,35 @@ async def show_metrics(service: Service, request: Request) -> Response:
 
 async def home(service: Service, request: Request) -> Response:
     """`GET /`: what this is, and the calls to try."""
-    template = Template(_read(f"home.{request.language}.html"))
+    language, chosen = language_of(request)
+    template = Template(_read(f"home.{language}.html"))
     page = template.substitute(
         base=escape(service.origin(request)),
         version=__version__,
         least=service.rules.content_min,
         most=service.rules.content_max,
+        chosen=chosen,
     )
-    return Response(body=page.encode(), headers=PAGE_HEADERS)
+    return answer_page(page, chosen)
 
 
 async def stylesheet(service: Service, request: Request) -> Response:
     """`GET /home.css`: how the page at `/` looks."""
     return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
+
+
+def language_of(request: Request) -> tuple[str, str]:
+    """Return the language of a page for people, and the query that chose it, or "" if Accept-Language did.
+
+    Links between such pages bear the query, so that the choice stays.
+    """
+    asked = parse_qs(request.query).get("lang", [""])[-1]
+    return (asked, f"?lang={asked}") if asked in ("en", "zh") else (request.language, "")
+
+
+def answer_page(page: str, chosen: str) -> Response:
+    """Answer a page for people; where its address says the language, no header does (RFC 9110, 12.5.5)."""
+    return Response(body=page.encode(), headers=PAGE_HEADERS if chosen else (*PAGE_HEADERS, VARY))
 
 
 async def _in_time(asked: Coroutine[Any, Any, T]) -> T:

@@ -13,18 +13,20 @@ import msgspec
 from smsign import __version__
 from smsign.domain.signatures import Rules
 from smsign.http.openapi import document
-from smsign.http.operations import PAGE_HEADERS
+from smsign.http.operations import answer_page, language_of
 from smsign.web.service import Service
 from smsign.web.wire import Request, Response
 
 _BASE = "{{base}}"
+_CHOSEN = "{{chosen}}"
 _STATUS = {"2": "good", "3": "good"}
 
 
 async def show(service: Service, request: Request) -> Response:
     """`GET /reference`."""
-    page = _page(service.rules, request.language).replace(_BASE, escape(service.origin(request)))
-    return Response(body=page.encode(), headers=PAGE_HEADERS)
+    language, chosen = language_of(request)
+    page = _page(service.rules, language).replace(_CHOSEN, chosen)
+    return answer_page(page.replace(_BASE, escape(service.origin(request))), chosen)
 
 
 @lru_cache(maxsize=8)
@@ -40,6 +42,7 @@ def _page(rules: Rules, language: str) -> str:
     source = resources.files("smsign.http").joinpath("pages", "reference.html").read_text("utf-8")
     return environment.from_string(source).render(
         language=language,
+        chosen=_CHOSEN,
         info=told["info"],
         tags=_by_tag(told),
         schemas=[_schema(told, name, schema) for name, schema in told["components"]["schemas"].items()],
