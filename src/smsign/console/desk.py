@@ -246,11 +246,11 @@ def _verdict(fields: dict[str, list[str]]) -> str:
 def _check(verdict: str, grounds: Sequence[str]) -> None:
     """See that the verdict and the ticked reasons say the same: the keys of both verdicts are close."""
     if verdict not in ("pass", "refuse"):
-        raise InvalidInput("choose: pass or refuse", "请选择通过或拒绝")
+        raise InvalidInput("choose: pass or refuse", "请选择通过或驳回")
     if verdict == "pass" and grounds:
-        raise InvalidInput("untick the reasons to pass it, or refuse it", "如要通过，请先取消勾选拒绝原因")
+        raise InvalidInput("untick the reasons to pass it, or refuse it", "如要通过，请先取消勾选驳回原因")
     if verdict == "refuse" and not grounds:
-        raise InvalidInput("tick at least one reason to refuse it", "拒绝时请至少勾选一条原因")
+        raise InvalidInput("tick at least one reason to refuse it", "驳回时请至少勾选一条原因")
 
 
 def _grounds(fields: dict[str, list[str]]) -> list[str]:

@@ -140,7 +140,7 @@ def check_refusal(reasons: Sequence[str], note: str) -> dict[str, str]:
         )
     if not given:
         raise InvalidInput(
-            f"reason: a refusal needs at least one of {', '.join(REASONS)}", "原因：拒绝时至少选择一条原因"
+            f"reason: a refusal needs at least one of {', '.join(REASONS)}", "原因：驳回时至少选择一条原因"
         )
     return {code: given[code] or REASONS[code].field for code in REASONS if code in given}
 
