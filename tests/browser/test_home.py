@@ -62,6 +62,10 @@ def test_the_reference_reads_well_without_scripts(
     page.get_by_role("link", name="接口参考" if locale == "zh-CN" else "All calls").click()
     assert page.url == f"{server.url}/reference"
     if width == 360:
+        frame, link = (page.locator(each).bounding_box() for each in ("details.contents", "p.other"))
+        assert frame is not None
+        assert link is not None
+        assert link["y"] >= frame["y"] + frame["height"], "the other language lies over the contents"
         page.locator("details.contents > summary").click()
     page.locator("nav.side:visible, details.contents:visible").get_by_role("link").get_by_text(
         "签名列表" if locale == "zh-CN" else "List signatures"
