@@ -123,7 +123,7 @@ class PostgresDatabase:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self.read = _Pool(pool, STATEMENT_TIMEOUT_S)
+        self.read = self.watch = _Pool(pool, STATEMENT_TIMEOUT_S)
         self.scan = _Pool(pool, SCAN_TIMEOUT_S)
 
     @classmethod
@@ -150,11 +150,6 @@ class PostgresDatabase:
                 " password %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, %25 for %"
             ) from None
         return cls(pool)
-
-    @property
-    def watch(self) -> _Reader:
-        """Return what runs the looks of tasks in the background: connections are many."""
-        return self.scan
 
     async def write(self, change: Change[T]) -> T:
         """Run `change` in a transaction, again if the server asks for it, as after a deadlock."""
