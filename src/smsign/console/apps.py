@@ -48,13 +48,10 @@ async def list_(visit: Visit) -> Response:
         found = await rows.list_found(visit.db.scan, text, after=after, limit=PAGE + 1)
     else:
         found = await rows.list_owned(visit.db.scan, visit.person.id, after=after, limit=PAGE + 1)
-    cards = []
-    for app in found[:PAGE]:
-        used = None
-        if app.in_use_id is not None:
-            signature = await signature_rows.find(visit.db.read, app.id, app.in_use_id)
-            used = signature.content if signature else None
-        cards.append(Card(app, await signature_rows.count_by_status(visit.db.read, app.id), used))
+    ids = [app.id for app in found[:PAGE]]
+    counts = await signature_rows.count_by_status(visit.db.scan, ids)
+    used = await signature_rows.list_in_use(visit.db.scan, ids)
+    cards = [Card(app, counts[app.id], used.get(app.id)) for app in found[:PAGE]]
     more = found[PAGE - 1].id if len(found) > PAGE else None
     return visit.page("apps.html", cards=cards, more=more, q=text, after=after, error=None)
 
@@ -179,7 +176,7 @@ async def _page(visit: Visit, app: App, *, secret: str | None = None) -> Respons
         secret=secret,
         signatures=found[:PAGE],
         more=found[PAGE - 1].id if len(found) > PAGE else None,
-        counts=await signature_rows.count_by_status(visit.db.read, app.id),
+        counts=(await signature_rows.count_by_status(visit.db.read, [app.id]))[app.id],
         used=used,
         passed=await signature_rows.list_of_app(visit.db.scan, app.id, status=Status.PASSED, limit=PAGE),
         tests=testing.REFUSALS,

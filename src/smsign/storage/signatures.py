@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from smsign.domain.apps import App
@@ -91,13 +93,34 @@ async def list_of_app(
     return [Signature(*row) for row in await db.all(_OF_APP, app_id, before, wanted, pattern, limit)]
 
 
-async def count_by_status(db: Reader, app_id: int) -> dict[int, int]:
-    """Return how many signatures an application has in each status."""
+async def count_by_status(db: Reader, app_ids: Sequence[int]) -> dict[int, dict[int, int]]:
+    """Return how many signatures each of these applications has in each status: app_id -> status -> count."""
+    counts: dict[int, dict[int, int]] = {app_id: {} for app_id in app_ids}
+    if counts:
+        for app_id, status, count in await db.all(
+            f"""SELECT app_id, status, count(*) FROM signature
+            WHERE app_id IN ({_places(counts)}) AND deleted_at IS NULL GROUP BY app_id, status""",
+            *counts,
+        ):
+            counts[app_id][status] = count
+    return counts
+
+
+async def list_in_use(db: Reader, app_ids: Sequence[int]) -> dict[int, str]:
+    """Return the content of the signature that each of these applications uses, where one does."""
+    if not app_ids:
+        return {}
     rows = await db.all(
-        "SELECT status, count(*) FROM signature WHERE app_id = $1 AND deleted_at IS NULL GROUP BY status",
-        app_id,
+        f"""SELECT app.id, signature.content FROM app
+        JOIN signature ON signature.id = app.in_use_id AND signature.app_id = app.id
+        WHERE app.id IN ({_places(app_ids)})""",
+        *app_ids,
     )
-    return {int(row[0]): int(row[1]) for row in rows}
+    return {int(row[0]): str(row[1]) for row in rows}
+
+
+def _places(values: Collection[object]) -> str:
+    return ", ".join(f"${n}" for n in range(1, len(values) + 1))
 
 
 async def count_in_audit(db: Reader) -> int:

@@ -91,10 +91,9 @@ if (rows) {
   };
   rows.addEventListener("change", () => { if (late) look(); });
   const listen = () => {
-    let before = false;
     source = new EventSource(rows.dataset.live);
     source.addEventListener("queue", look);
-    source.addEventListener("open", () => { if (before) look(); before = true; });
+    source.addEventListener("open", look); // it tells nothing of what changed before it was heard
     source.addEventListener("error", () => { // browsers come back by themselves, but not after a proxy's 502
       if (source.readyState === EventSource.CLOSED) setTimeout(() => { look(); listen(); }, 5000);
     });
