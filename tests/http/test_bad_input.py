@@ -436,7 +436,7 @@ def test_a_slow_sender_is_refused(start: Callable[..., Server], pause: float) ->
     assert "slow" in refused.details[0]["reason"]
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_slow_sender_of_headers_is_cut_off_by_the_http_layer(start_plain: Callable[..., Server]) -> None:
     """No request is there to be refused: after 15 seconds the connection is closed without an answer."""
     server = start_plain()

@@ -144,8 +144,7 @@ async def test_a_silent_server_does_not_hold_up_the_end(db: tuple[PostgresDataba
 
 
 @ENGINE
-@pytest.mark.slow
-@pytest.mark.parametrize("stop_timeout", [2, 20])
+@pytest.mark.parametrize("stop_timeout", [pytest.param(2, marks=pytest.mark.slow), 20])
 def test_a_stop_is_in_time_though_the_database_is_silent(
     start: Callable[..., Server], stop_timeout: int
 ) -> None:
