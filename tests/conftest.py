@@ -25,6 +25,13 @@ from tests.running import Server, free_port, run_apart
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server of its own: the quick tests leave it out."""
+    for item in items:
+        if {"start", "s3"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)
+
+
 def pytest_configure() -> None:
     """Heed Ctrl-C, and let commands do so: in the background of a shell it is ignored, by children too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -73,6 +73,7 @@ def expected(route: Route, name: str, method: str) -> set[int]:
     return {200, 204, 303, 404, 409, 422}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", PEOPLE)
 def test_every_route_answers_each_person_as_it_should(world: World, name: str) -> None:
     wrong = []

@@ -75,6 +75,7 @@ def test_whatever_passes_is_made_of_what_is_allowed(content: str) -> None:
         assert all(char.isalnum() or "\U00020000" <= char <= "\U000323af" for char in content)
 
 
+@pytest.mark.process
 def test_the_document_has_the_rule_to_the_letter() -> None:
     submission = json.loads(DOCUMENT.read_bytes())["components"]["schemas"]["Submission"]
     pattern = re.compile(submission["properties"]["sign"]["pattern"])
