@@ -138,15 +138,15 @@ def test_from_the_first_admin_to_a_signature_in_use(
     expect(admin.get_by_text("each as it was written")).to_be_visible()
 
 
-def test_two_auditors_race_for_one_item_fifty_times(
-    start: Callable[..., Server], open_page: OpenPage
+def test_two_auditors_race_for_one_item_again_and_again(
+    start: Callable[..., Server], open_page: OpenPage, engine: str
 ) -> None:
     server = start(workers=2)
     names = ("li.na", "wang.wei")
     pages = [open_page(server.url, server.make_account(name, "auditor")) for name in names]
     url = f"{server.url}/v1/sign"
     (key,) = server.make_apps(1)
-    for _ in range(50):
+    for _ in range(50 if engine == "sqlite" else 20):
         sign_id = httpx.post(url, auth=key.auth, data={"sign": "竞争"}, files={"image0": noise()}).json()[
             "sign_id"
         ]

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 SECONDS = os.environ.get("FUZZ_S", "")
 SEED = os.environ.get("FUZZ_SEED", "1")
 CONTRACT = ("create", "query", "modify", "modifyByPost", "delete")
-MANY = ("--phases", "fuzzing", "--max-examples", "100")
+MANY = ("--phases", "fuzzing", "--max-examples", "60")
 
 
 def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path) -> None:

@@ -433,7 +433,6 @@ def test_a_stop_lets_a_slow_upload_finish(start: Callable[..., Server], workers:
     assert raw.rows(server, "SELECT count(*) FROM image") == [(1,)]
 
 
-@pytest.mark.slow
 def test_a_stop_waits_no_longer_than_it_may(start: Callable[..., Server]) -> None:
     server = start(stop_timeout=2)
     app = server.make_app()
