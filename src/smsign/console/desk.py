@@ -9,7 +9,7 @@ from smsign.actions import audits as actions
 from smsign.console.signatures import rounds
 from smsign.console.visit import HOME, Visit
 from smsign.domain.audits import FIELDS, check_note
-from smsign.domain.signatures import TEXT_FIELDS, Status
+from smsign.domain.signatures import TEXT_FIELDS, Signature, Status
 from smsign.errors import InvalidInput, NotFound, Text
 from smsign.storage import apps as app_rows
 from smsign.storage import audits, desk, leases, reasons
@@ -58,11 +58,7 @@ async def take(visit: Visit, signature: int) -> Response:
 
 async def show(visit: Visit, signature: int) -> Response:
     """Show the signature that this auditor has taken, with all that a decision needs."""
-    found = await visit.signature(signature)
-    lease = await leases.find(visit.db.read, signature, now=visit.now)
-    if found.status != Status.IN_AUDIT or (lease and lease.actor != visit.person.actor):
-        return await _gone(visit, signature, None)
-    return await _work(visit, signature)
+    return await _open(visit, signature)
 
 
 async def decide(visit: Visit, signature: int) -> Response:
@@ -72,22 +68,10 @@ async def decide(visit: Visit, signature: int) -> Response:
     try:
         found = await visit.signature(signature)
         _check(verdict, grounds)
-        await actions.decide(
-            visit.db,
-            signature_id=signature,
-            passed=verdict == "pass",
-            reasons=grounds,
-            note=note,
-            actor=visit.person.actor,
-            now=visit.now,
-            version=_number(fields.get("version", [""])[-1]),
-        )
+        version = _number(fields.get("version", [""])[-1])
+        await _decide(visit, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
     except InvalidInput as error:
-        still = await visit.signature(signature)
-        lease = await leases.find(visit.db.read, signature, now=visit.now)
-        if still.status == Status.IN_AUDIT and (lease is None or lease.actor == visit.person.actor):
-            return await _work(visit, signature, error=error.text, grounds=grounds, note=note)
-        return await _gone(visit, signature, error.text)
+        return await _open(visit, signature, error=error.text, grounds=grounds, note=note)
     return await _next(visit, (found.submitted_at, found.id), done=verdict)
 
 
@@ -104,16 +88,7 @@ async def decide_many(visit: Visit) -> Response:
             raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
         for signature, version in chosen[: 2 * PAGE]:
             try:
-                await actions.decide(
-                    visit.db,
-                    signature_id=signature,
-                    passed=verdict == "pass",
-                    reasons=grounds,
-                    note=note,
-                    actor=visit.person.actor,
-                    now=visit.now,
-                    version=version,
-                )
+                await _decide(visit, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
                 done += 1
             except (InvalidInput, NotFound):
                 if len(chosen) == 1:
@@ -190,10 +165,40 @@ async def _next(visit: Visit, after: tuple[int, int], **query: object) -> Respon
     return visit.go(DESK, done="empty")
 
 
-async def _work(
-    visit: Visit, signature: int, *, error: Text | None = None, grounds: Sequence[str] = (), note: str = ""
+async def _decide(
+    visit: Visit, signature: int, version: int | None, *, passed: bool, grounds: Sequence[str], note: str
+) -> None:
+    await actions.decide(
+        visit.db,
+        signature_id=signature,
+        passed=passed,
+        reasons=grounds,
+        note=note,
+        actor=visit.person.actor,
+        now=visit.now,
+        version=version,
+    )
+
+
+async def _open(
+    visit: Visit,
+    signature: int,
+    *,
+    error: Text | None = None,
+    grounds: Sequence[str] = (),
+    note: str = "",
 ) -> Response:
+    """Show the desk with a signature, or where it has gone."""
     found = await visit.signature(signature)
+    lease = await leases.find(visit.db.read, signature, now=visit.now)
+    if found.status == Status.IN_AUDIT and (lease is None or lease.actor == visit.person.actor):
+        return await _work(visit, found, error=error, grounds=grounds, note=note)
+    return await _gone(visit, signature, error)
+
+
+async def _work(
+    visit: Visit, found: Signature, *, error: Text | None, grounds: Sequence[str], note: str
+) -> Response:
     history = await rows.list_of_app(visit.db.scan, found.app_id, limit=10)
     all_rounds = await rounds(visit.db.read, found)
     shown = [image.slot for image in all_rounds[0].images]

@@ -43,9 +43,9 @@ def _text(sql: str) -> str:
     return fill(sql, FRAGMENTS)
 
 
-def explain(error: Exception) -> StorageError:
+def explain(error: Exception, doing: str = "PostgreSQL") -> StorageError:
     """Return what is said of an error of the driver's, with the way out where there is one."""
-    told = f"PostgreSQL: {type(error).__name__}: {error}"
+    told = f"{doing}: {type(error).__name__}: {error}"
     if isinstance(error, asyncpg.TooManyConnectionsError):
         return Crowded(f"{told}; {LESS_CONNECTIONS}")
     if isinstance(error, _POOLED):
@@ -54,7 +54,7 @@ def explain(error: Exception) -> StorageError:
             " in PgBouncer 1.21 and newer set max_prepared_statements above 0"
         )
     if isinstance(error, TimeoutError):
-        return StorageError("PostgreSQL: no answer in time")
+        return StorageError(f"{doing}: no answer in time")
     return StorageError(told)
 
 
@@ -64,56 +64,51 @@ def _translate(error: Exception) -> Exception:
     return explain(error)
 
 
-class _Pool:
+class _Statements:
+    """Statements and what their errors mean; on which connection they are run is for the classes below."""
+
+    async def one(self, sql: str, *args: Any) -> Row | None:
+        row: Row | None = await self._ask("fetchrow", sql, args)
+        return row
+
+    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._ask("fetch", sql, args)
+        return rows
+
+    async def _ask(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
+        try:
+            return await self._call(method, _text(sql), args)
+        except _FAILURES as error:
+            raise _translate(error) from error
+
+    async def _call(self, method: str, text: str, args: tuple[Any, ...]) -> Any:
+        raise NotImplementedError
+
+
+class _Pool(_Statements):
     """Statements on whichever connection is free; waiting for one counts too."""
 
     def __init__(self, pool: Any, timeout_s: float) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
 
-    async def one(self, sql: str, *args: Any) -> Row | None:
-        try:
-            async with asyncio.timeout(self._timeout_s), _borrow(self._pool) as connection:
-                row: Row | None = await connection.fetchrow(_text(sql), *args, timeout=self._timeout_s)
-        except _FAILURES as error:
-            raise _translate(error) from error
-        return row
-
-    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        try:
-            async with asyncio.timeout(self._timeout_s), _borrow(self._pool) as connection:
-                rows: Sequence[Row] = await connection.fetch(_text(sql), *args, timeout=self._timeout_s)
-        except _FAILURES as error:
-            raise _translate(error) from error
-        return rows
+    async def _call(self, method: str, text: str, args: tuple[Any, ...]) -> Any:
+        async with asyncio.timeout(self._timeout_s), _borrow(self._pool) as connection:
+            return await getattr(connection, method)(text, *args, timeout=self._timeout_s)
 
 
-class _Tx:
+class _Tx(_Statements):
     """Statements of a transaction."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.timeout_s = STATEMENT_TIMEOUT_S
 
-    async def one(self, sql: str, *args: Any) -> Row | None:
-        try:
-            row: Row | None = await self._connection.fetchrow(_text(sql), *args, timeout=self.timeout_s)
-        except _FAILURES as error:
-            raise _translate(error) from error
-        return row
-
-    async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        try:
-            rows: Sequence[Row] = await self._connection.fetch(_text(sql), *args, timeout=self.timeout_s)
-        except _FAILURES as error:
-            raise _translate(error) from error
-        return rows
+    async def _call(self, method: str, text: str, args: tuple[Any, ...]) -> Any:
+        return await getattr(self._connection, method)(text, *args, timeout=self.timeout_s)
 
     async def run(self, sql: str, *args: Any) -> None:
-        try:
-            await self._connection.execute(_text(sql), *args, timeout=self.timeout_s)
-        except _FAILURES as error:
-            raise _translate(error) from error
+        await self._ask("execute", sql, args)
 
     later = run
 
@@ -142,8 +137,7 @@ class PostgresDatabase:
                 reset=_leave_as_is,
             )
         except _FAILURES as error:
-            told = explain(error)
-            raise type(told)(str(told).replace("PostgreSQL:", "PostgreSQL: cannot connect:", 1)) from error
+            raise explain(error, "PostgreSQL: cannot connect") from error
         except ValueError:  # of the URL, and what it says may quote the password
             raise SetupError(
                 "database: not a URL that can be read; write postgresql://USER:PASSWORD@HOST/NAME, and in the"

@@ -116,9 +116,7 @@ class App:
             request.app_id,
         )
         headers = [*response.headers, (b"x-request-id", request.id.encode())]
-        if (
-            request.waits
-        ):  # whether a body follows now is the sender's choice, so nothing else can be told from it
+        if request.waits:  # a body may follow now or not, which is the sender's choice
             headers.append((b"connection", b"close"))
         if response.stream is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})

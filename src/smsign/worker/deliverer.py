@@ -2,9 +2,8 @@
 
 One task looks for work; each claimed row is told in a task of its own. An endpoint has at most PER_ENDPOINT
 of them, one that fails has one, and one that asks to be left alone has none, so that a slow endpoint holds up
-nobody but itself. Any number of
-deliverers, on any number of machines, may run at once: a row is leased to one of them, and when that one dies
-the lease runs out.
+nobody but itself. Any number of deliverers, on any number of machines, may run at once: a row is leased to
+one of them, and when that one dies the lease runs out.
 """
 
 from __future__ import annotations
