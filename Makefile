@@ -32,7 +32,7 @@ docs: $(VENV)/docs.done ## build the documentation as a site, in English and Chi
 	@scripts/docs
 	@echo "build/docs: python3 -m http.server -d build/docs"
 
-screenshots: $(VENV)/dev.done ## take pictures of the console's main pages into build/screenshots
+screenshots: $(VENV)/dev.done ## take images of the console's main pages into build/screenshots
 	@scripts/need-chromium
 	@$(BIN)/python -m tests.browser.screenshots build/screenshots
 	@cp build/screenshots/decide-wide.png docs/desk.png

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from bench import seed
 from bench.load import Shot
 
-SCENARIOS = ("query", "create", "create with picture")
+SCENARIOS = ("query", "create", "create with image")
 START_TIMEOUT_S = 60.0
 CONTENT = "极光推送"
 
@@ -172,7 +172,7 @@ class PocketBase(_Process):
             return Shot("POST", path, headers | {"Content-Type": "application/json"}, body)
         fields = {name: str(value).encode() for name, value in self._fields().items()}
         body = self.folder / "body.form"
-        body.write_bytes(seed.form(fields, "picture", seed.picture()))
+        body.write_bytes(seed.form(fields, "image", seed.image()))
         return Shot("POST", path, headers | _multipart(), body)
 
     def stored(self) -> int | None:
@@ -211,7 +211,7 @@ def _collection(users: str) -> dict[str, Any]:
             {"name": "status", "type": "number"},
             {"name": "use_status", "type": "number"},
             {
-                "name": "picture",
+                "name": "image",
                 "type": "file",
                 "maxSelect": 1,
                 "maxSize": 2_000_000,
@@ -228,7 +228,7 @@ def _multipart() -> dict[str, str]:
 def _body(folder: Path, scenario: str) -> Path:
     body = folder / f"{scenario.replace(' ', '-')}.form"
     body.write_bytes(
-        seed.form({"sign": CONTENT.encode()}, "image0" if "picture" in scenario else None, seed.picture())
+        seed.form({"sign": CONTENT.encode()}, "image0" if "image" in scenario else None, seed.image())
     )
     return body
 

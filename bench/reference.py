@@ -45,7 +45,7 @@ class Signature(Base):
     app_id: Mapped[int] = mapped_column(ForeignKey("app.id"), index=True)
     content: Mapped[str]
     status: Mapped[int] = mapped_column(default=0)
-    picture: Mapped[str | None]
+    image: Mapped[str | None]
 
 
 class Created(BaseModel):
@@ -104,13 +104,13 @@ async def query(sign_id: int, session: Session, caller: Caller) -> Answer:
 async def create(
     session: Session, caller: Caller, sign: Annotated[str, Form()], image0: UploadFile | None = None
 ) -> Created:
-    """Add a signature, its picture beside it on disk."""
-    picture = None
+    """Add a signature, its image beside it on disk."""
+    image = None
     if image0 is not None:
         data = await image0.read()
-        picture = hashlib.sha256(data).hexdigest()
-        (FOLDER / picture).write_bytes(data)
-    added = Signature(app_id=caller.id, content=sign, status=0, picture=picture)
+        image = hashlib.sha256(data).hexdigest()
+        (FOLDER / image).write_bytes(data)
+    added = Signature(app_id=caller.id, content=sign, status=0, image=image)
     session.add(added)
     await session.commit()
     return Created(sign_id=added.id)

@@ -25,7 +25,7 @@ Results = dict[tuple[str, int, str], list[Measure]]
 """(scenario, connections, peer) -> one measure a round."""
 
 NOTE = (
-    "Only smsign keeps one signature in the audit for each application, decodes pictures, writes a ledger and"
+    "Only smsign keeps one signature in the audit for each application, decodes images, writes a ledger and"
     " an outbox, and syncs each commit to disk; PocketBase syncs at checkpoints (synchronous=NORMAL)."
 )
 _SERIES = {"bare": "#9aa4af", "smsign": "#0b8f74", "pocketbase": "#b8860b", "reference": "#7a6ff0"}

@@ -1,4 +1,4 @@
-"""Data for the peers, in bulk and straight into their databases: applications, signatures, a picture."""
+"""Data for the peers, in bulk and straight into their databases: applications, signatures, an image."""
 
 from __future__ import annotations
 
@@ -95,21 +95,21 @@ def write_queries(path: Path, *, apps: int, signatures: int, count: int) -> None
             lines.write(f"/v1/sign/{n}\t{authorization(1 + n % apps)}\n")
 
 
-def picture() -> bytes:
-    """Return a picture of some 100 KB."""
+def image() -> bytes:
+    """Return an image of some 100 KB."""
     out = io.BytesIO()
     Image.frombytes("RGB", (184, 184), random.Random(1).randbytes(184 * 184 * 3)).save(out, "PNG")
     return out.getvalue()
 
 
-def form(fields: dict[str, bytes], picture_field: str | None, image: bytes) -> bytes:
-    """Return a multipart body of `fields`, and a picture in `picture_field`."""
+def form(fields: dict[str, bytes], image_field: str | None, image: bytes) -> bytes:
+    """Return a multipart body of `fields`, and an image in `image_field`."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
         for name, value in fields.items()
     ]
-    if picture_field:
-        head = f'Content-Disposition: form-data; name="{picture_field}"; filename="a.png"'
+    if image_field:
+        head = f'Content-Disposition: form-data; name="{image_field}"; filename="a.png"'
         head += "\r\nContent-Type: image/png"
         parts.append(f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + image + b"\r\n")
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()

@@ -16,7 +16,7 @@ from smsign.storage.vault import Vault
 START = 1_700_000_000_000_000
 
 
-def fill(file: Path, *, signatures: int, vault: Vault, pictures: tuple[str, ...] = ()) -> None:
+def fill(file: Path, *, signatures: int, vault: Vault, images: tuple[str, ...] = ()) -> None:
     """Fill a migrated database: every second signature has two versions, every third was refused.
 
     The greatest ids of `app` and `event` are of rows that are gone.
@@ -26,7 +26,7 @@ def fill(file: Path, *, signatures: int, vault: Vault, pictures: tuple[str, ...]
         _put(db, "app", _apps(apps, vault))
         _put(db, "signature", (_signature(n, apps) for n in range(1, signatures + 1)))
         for table in ("version", "image", "decision", "decision_reason", "event", "chain"):
-            rows = (row for n in range(1, signatures + 1) for row in _PARTS[table](n, apps, pictures))
+            rows = (row for n in range(1, signatures + 1) for row in _PARTS[table](n, apps, images))
             _put(db, table, _numbered(rows) if table == "event" else rows)
         people = [
             (n, f"person{n}", "auditor", "x", bytes([n]) if n % 2 else None, 0, 1, START) for n in range(1, 6)
@@ -82,9 +82,9 @@ def _versions(n: int, apps: int, _: object) -> Iterator[tuple[Any, ...]]:
         yield n, version, 1 + n % apps, f"签名{n % 1000}", '{"remark":"备注"}', f"app:{n}", START + n
 
 
-def _images(n: int, apps: int, pictures: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    for slot in range(min(2, len(pictures))):
-        sha256 = pictures[(n + slot) % len(pictures)]
+def _images(n: int, apps: int, images: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    for slot in range(min(2, len(images))):
+        sha256 = images[(n + slot) % len(images)]
         yield n, 1, f"image{slot}", 1 + n % apps, sha256, "png", 100, 10, 10
 
 

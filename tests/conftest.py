@@ -1,4 +1,4 @@
-"""What all tests share: real databases, real servers, real pictures.
+"""What all tests share: real databases, real servers, real images.
 
 `engine` runs a test once on SQLite and once on PostgreSQL. `stores` are opened inside the test; `server`
 is `smsign serve` in a process of its own, shared by all tests of one engine; `start` starts more of them.
@@ -19,7 +19,7 @@ import pytest
 
 from smsign import config
 from smsign.config import Settings
-from smsign.storage.stores import Stores, open_stores
+from smsign.storage.open import Stores, open_stores
 from tests.running import Server, free_port, run_apart
 
 _numbers = itertools.count(1)

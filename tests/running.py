@@ -123,7 +123,7 @@ class Server:
     def do(self, work: Any) -> Any:
         """Run `await work(stores)` on the server's data, in this process: quicker than a command."""
         from smsign import config
-        from smsign.storage.stores import open_stores
+        from smsign.storage.open import open_stores
 
         async def run() -> Any:
             stores = await open_stores(config.load({}, env=self.env))
@@ -141,7 +141,7 @@ class Server:
     def make_apps(self, count: int, *, names: Sequence[str] = (), owner: str = "") -> list[Key]:
         """Make applications; return their credentials."""
         from smsign.actions import apps
-        from smsign.storage import accounts
+        from smsign.storage.rows import accounts
 
         async def work(stores: Any) -> list[Key]:
             made = [apps.make_keys() for _ in range(count)]

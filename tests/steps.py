@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from smsign.actions import apps, audits, signatures
 from smsign.domain.apps import App
 from smsign.domain.signatures import Rules
-from smsign.storage.evidence import Incoming
-from smsign.storage.stores import Stores
+from smsign.storage.blobs.upload import Upload
+from smsign.storage.open import Stores
 
 clock = itertools.count(1_700_000_000_000_000)
 
@@ -32,7 +32,7 @@ async def submit(
     app: App,
     sign_id: int | None = None,
     *,
-    pictures: Sequence[Incoming] = (),
+    uploads: Sequence[Upload] = (),
     key: str | None = None,
     rules: Rules | None = None,
 ) -> int:
@@ -44,7 +44,7 @@ async def submit(
         app=app,
         signature_id=sign_id,
         fields={"sign": "极光推送"},
-        pictures=pictures,
+        uploads=uploads,
         actor="test:app",
         now=next(clock),
         key=key,

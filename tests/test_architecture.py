@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,18 @@ ALLOWED = {
     "log": set(),
     "storage": {"storage", "domain", "config"},
     "actions": {"actions", "storage", "domain"},
-    "web": {"web", "storage", "domain", "config", "log"},
-    "http": {"http", "web", "actions", "storage", "domain"},
-    "console": {"console", "web", "actions", "storage", "domain"},
+    "http": {"http", "storage", "domain", "config", "log"},
+    "api": {"api", "http", "actions", "storage", "domain"},
+    "console": {"console", "http", "actions", "storage", "domain"},
     "worker": {"worker", "actions", "storage", "domain", "config", "log"},
     "client": {"client"},
-    "main": {"http", "console", "worker", "web", "actions", "storage", "config", "log"},
-    "cli": {"cli", "main", "worker", "client", "web", "actions", "storage", "domain", "config", "log"},
+    "main": {"api", "console", "worker", "http", "actions", "storage", "config", "log"},
+    "cli": {"cli", "main", "worker", "client", "http", "actions", "storage", "domain", "config", "log"},
 }
 IMPURE = {"os", "time", "random", "secrets", "socket", "asyncio", "pathlib", "datetime", "io", "subprocess"}
 FILES = sorted(SRC.rglob("*.py"))
+FILES_IN_A_FOLDER = 20
+"""Some fifteen of one kind, the package's own `__init__` and a few that they share."""
 
 
 def _floor(path: Path) -> str:
@@ -64,6 +67,33 @@ def test_a_file_is_short_and_says_what_it_owns(path: Path) -> None:
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 300
     assert ast.get_docstring(ast.parse(text)), "a module says what it owns"
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Imports inside functions and for type checkers only are imports too."""
+    names = {_module(path) for path in FILES}
+    graph = {_module(path): _modules(path, names) for path in FILES}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= FILES_IN_A_FOLDER
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _modules(path: Path, names: set[str]) -> set[str]:
+    """Return the modules that a file imports: the longest part of each dotted name that is one."""
+    found = set()
+    for name in _imports(path):
+        while name not in names and "." in name:
+            name = name.rpartition(".")[0]
+        if name in names and name != "smsign":
+            found.add(name)
+    return found - {_module(path)}
 
 
 def test_sql_stands_in_storage_only() -> None:

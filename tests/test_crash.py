@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from smsign.storage.stores import Stores
-from tests.pictures import noise
+from smsign.storage.open import Stores
+from tests.images import noise
 from tests.running import Key, Server
 from tests.storage.test_outbox import add_paused_callbacks
 
 pytestmark = pytest.mark.slow
 
 ROUNDS = 20
-PICTURES = [noise(seed=seed) for seed in range(8)]
+IMAGES = [noise(seed=seed) for seed in range(8)]
 
 
 def test_of_200_concurrent_creates_over_4_processes_exactly_one_passes(start: Callable[..., Server]) -> None:
@@ -78,23 +78,23 @@ def _load(
             if stop.is_set():
                 return
             content = f"签名{n}"
-            picture = PICTURES[n % len(PICTURES)] if n % 2 else None
+            image = IMAGES[n % len(IMAGES)] if n % 2 else None
             files: dict[str, Any] = {"sign": (None, content)}
-            if picture:
-                files["image0"] = ("a.png", picture)
+            if image:
+                files["image0"] = ("a.png", image)
             try:
                 answer = api.post("/v1/sign", files=files, auth=app.auth)
             except httpx.TransportError:
                 return
             assert answer.status_code == 200, answer.text
-            answered.append((app, answer.json()["sign_id"], content, picture))
+            answered.append((app, answer.json()["sign_id"], content, image))
 
 
 async def _check_whole(stores: Stores, answered: list[tuple[Key, int, str, bytes | None]]) -> None:
     db = stores.db.read
-    for _, sign_id, _, picture in answered:
+    for _, sign_id, _, image in answered:
         rows = await db.all("SELECT sha256 FROM image WHERE signature_id = $1 AND version = 1", sign_id)
-        told = [hashlib.sha256(picture).hexdigest()] if picture else []
+        told = [hashlib.sha256(image).hexdigest()] if image else []
         assert [row[0] for row in rows] == told
         for sha256 in told:
             assert hashlib.sha256(await stores.blobs.get(sha256)).hexdigest() == sha256
@@ -156,8 +156,8 @@ def test_memory_stays_small(start: Callable[..., Server], tmp_path: Path) -> Non
     server = start()
     idle = _resident_mb(server.pid)
     assert idle < 120, f"{idle:.0f} MB when idle"
-    pictures = [noise(width=812, height=812, seed=seed) for seed in range(4)]
-    assert all(1_900_000 < len(picture) < 2_000_000 for picture in pictures)
+    images = [noise(width=812, height=812, seed=seed) for seed in range(4)]
+    assert all(1_900_000 < len(image) < 2_000_000 for image in images)
     apps = server.make_apps(64)
     peak = [0.0]
     done = threading.Event()
@@ -174,7 +174,7 @@ def test_memory_stays_small(start: Callable[..., Server], tmp_path: Path) -> Non
         async with httpx.AsyncClient(
             base_url=server.url, limits=httpx.Limits(max_connections=64), timeout=120
         ) as api:
-            files = {f"image{n}": ("a.png", picture) for n, picture in enumerate(pictures)}
+            files = {f"image{n}": ("a.png", image) for n, image in enumerate(images)}
             calls = (
                 api.post("/v1/sign", files={"sign": (None, "极光推送"), **files}, auth=app.auth)
                 for app in apps

@@ -40,7 +40,7 @@ def test_every_variable_in_deploy_is_a_setting() -> None:
 def test_the_compose_file_holds_together() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
     services, volumes = compose["services"], set(compose["volumes"])
-    assert services.keys() == {"server", "database", "pictures"}
+    assert services.keys() == {"server", "database", "images"}
     wanted, used = set(), set()
     for service in services.values():
         assert service.get("depends_on", {}).keys() <= services.keys()

@@ -23,13 +23,13 @@ from hypothesis.stateful import (
 )
 
 from smsign import config
-from smsign.actions import apps, audits, events, signatures, testing
+from smsign.actions import apps, audits, events, sandbox, signatures
 from smsign.domain.apps import App
 from smsign.domain.signatures import Rules
-from smsign.errors import InvalidInput, NotFound, Refusal
-from smsign.storage import apps as app_rows
-from smsign.storage import signatures as rows
-from smsign.storage.stores import Stores, open_stores
+from smsign.errors import ApiError, InvalidInput, NotFound
+from smsign.storage.open import Stores, open_stores
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import signatures as rows
 
 pytestmark = pytest.mark.process
 
@@ -90,7 +90,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:
             return type(self).run(work)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return int(refusal.code)
         except (InvalidInput, NotFound) as error:
             return type(error)
@@ -118,7 +118,7 @@ class Lifecycle(RuleBasedStateMachine):
                 app=self.apps[app],
                 signature_id=sign_id,
                 fields={"sign": content},
-                pictures=(),
+                uploads=(),
                 actor="test:app",
                 now=next(self.clock),
             )
@@ -183,7 +183,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(seconds=st.integers(0, 2))
     def time_passes(self, seconds: int) -> None:
         now = next(self.clock) + seconds * 1_000_000
-        type(self).run(testing.decide_due(self.stores.db, now=now))
+        type(self).run(sandbox.decide_due(self.stores.db, now=now))
         for sign_id, row in self.model.items():
             if row.app == LATER and row.status == 0 and not row.deleted and seconds >= 1:
                 self._decides_itself(sign_id)

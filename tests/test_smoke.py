@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import Server
 
 

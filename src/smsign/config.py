@@ -47,7 +47,7 @@ class Setting(msgspec.Struct, frozen=True):
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("data", "data", "Folder for the database, the pictures and the key.", stored=True),
+        Setting("data", "data", "Folder for the database, the images and the key.", stored=True),
         Setting(
             "database",
             "",
@@ -59,7 +59,7 @@ SETTINGS = {
         Setting(
             "blobs",
             "",
-            "Where pictures are kept: file:PATH or s3://BUCKET/PREFIX. Empty: DATA/blobs.",
+            "Where images are kept: file:PATH or s3://BUCKET/PREFIX. Empty: DATA/blobs.",
             stored=True,
         ),
         Setting(
@@ -91,13 +91,13 @@ SETTINGS = {
         Setting("oidc_client_secret", "", "What the provider gave this server to prove itself.", secret=True),
         Setting("content_min", 2, "Fewest characters of a signature."),
         Setting("content_max", 8, "Most characters of a signature."),
-        Setting("image_bytes", 2_000_000, "Most bytes of a picture."),
-        Setting("image_pixels", 25_000_000, "Most pixels (width × height) of a picture."),
+        Setting("image_bytes", 2_000_000, "Most bytes of an image."),
+        Setting("image_pixels", 25_000_000, "Most pixels (width × height) of an image."),
         Setting("submissions_a_day", 0, "Most submissions of an application in a day (UTC); 0: no limit."),
         Setting(
             "sweep_hours",
             6,
-            "Hours between sweeps of pictures that no submission names and of old keys; 0: never.",
+            "Hours between sweeps of images that no submission names and of old keys; 0: never.",
         ),
         Setting("deliver", 1, "1: the server tells callbacks too; 0: leave that to `smsign worker`."),
         Setting("callback_timeout", 10, "Seconds that a receiver of callbacks has to answer.", worker=True),

@@ -65,7 +65,7 @@ class Code(IntEnum):
     )
     INVALID_PARAMETER = 51001, "invalid parameter", "A parameter of an added call is wrong (added by smsign)"
     KEY_REUSED = 51002, "idempotency key reused", "Idempotency-Key of another request (added by smsign)"
-    TOO_MANY = 51003, "too many submissions", "The application's limit for a day (added by smsign)"
+    TOO_MANY_SUBMISSIONS = 51003, "too many submissions", "The application's limit for a day (added by smsign)"
     UNKNOWN_CALLBACK = 51004, "unknown callback", "No such callback or delivery (added by smsign)"
     NOT_VERIFIED = 51005, "callback not verified", "The address did not echo (added by smsign)"
 
@@ -101,7 +101,7 @@ class SmsignError(Exception):
     """The root of all errors that smsign raises itself."""
 
 
-class Refusal(SmsignError):
+class ApiError(SmsignError):
     """A request that the contract refuses.
 
     `code` decides the answer; `problems` lists everything that is wrong with the request.
@@ -113,7 +113,7 @@ class Refusal(SmsignError):
         self.problems: Sequence[Problem] = tuple(problems)
 
 
-class OutOfFreq(Refusal):
+class OutOfFreq(ApiError):
     """Too many failed authentications for this key from this address."""
 
     def __init__(self, retry_after_s: int) -> None:
@@ -136,13 +136,13 @@ class OutOfFreq(Refusal):
         )
 
 
-class TooMany(Refusal):
+class TooManySubmissions(ApiError):
     """One submission more than an application may make in a day."""
 
     def __init__(self, limit: int, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(
-            Code.TOO_MANY,
+            Code.TOO_MANY_SUBMISSIONS,
             [
                 Problem(
                     "sign",
@@ -153,13 +153,13 @@ class TooMany(Refusal):
                         f"wait {retry_after_s} s, until midnight UTC, or ask the operator for more",
                         f"请等待 {retry_after_s} 秒至 UTC 零点，或联系运营方提高上限",
                     ),
-                    Code.TOO_MANY,
+                    Code.TOO_MANY_SUBMISSIONS,
                 )
             ],
         )
 
 
-class MethodNotSupported(Refusal):
+class MethodNotSupported(ApiError):
     """The path is known, the method is not."""
 
     def __init__(self, method: str, allow: Sequence[str]) -> None:
@@ -176,7 +176,7 @@ class MethodNotSupported(Refusal):
         )
 
 
-class Told(SmsignError):
+class UserError(SmsignError):
     """An error that a person at a terminal or a page reads: `text` is its message in both languages."""
 
     def __init__(self, en: str, zh: str) -> None:
@@ -184,7 +184,7 @@ class Told(SmsignError):
         self.text = Text(en, zh)
 
 
-class NotFound(Told):
+class NotFound(UserError):
     """A row that was asked for is not there."""
 
 
@@ -200,7 +200,7 @@ class StorageError(SmsignError):
     """The database or the blob store failed; the change it happened in was rolled back."""
 
 
-class Crowded(StorageError):
+class TooManyConnections(StorageError):
     """The database's server takes no more connections."""
 
 
@@ -208,7 +208,7 @@ class Unreadable(StorageError):
     """A row bears bytes that are no text: it was damaged, or changed by hand."""
 
 
-class InvalidInput(Told):
+class InvalidInput(UserError):
     """A value that a person typed and that no row may bear; the message names it and the way out."""
 
 
@@ -216,14 +216,14 @@ class SetupError(SmsignError):
     """A setting, a key or a data folder that smsign cannot work with; the message says how to mend it."""
 
 
-def refuse(problems: Sequence[Problem]) -> None:
+def raise_if_any(problems: Sequence[Problem]) -> None:
     """Raise one refusal for all `problems`, under the code that comes first in the contract's order.
 
     Raises: Refusal, unless `problems` is empty.
     """
     if problems:
         ranked = rank(problems)
-        raise Refusal(ranked[0].code, ranked)
+        raise ApiError(ranked[0].code, ranked)
 
 
 def rank(problems: Sequence[Problem]) -> list[Problem]:

@@ -11,17 +11,17 @@ from collections.abc import Callable
 
 from smsign.actions import blobs as blob_actions
 from smsign.actions import idempotency
+from smsign.api import routes as api
 from smsign.config import Settings
-from smsign.console import app as console
-from smsign.http import app as api
+from smsign.console import routes as console
+from smsign.http import metrics
+from smsign.http.server import Area, Server
+from smsign.http.service import Service, make_service
 from smsign.log import Log
-from smsign.storage.stores import open_stores
-from smsign.web import metrics
-from smsign.web.app import App, Area
-from smsign.web.service import Service, make_service
+from smsign.storage.open import open_stores
 from smsign.worker.deliverer import Deliverer
+from smsign.worker.sandbox import decide_test_signatures
 from smsign.worker.sender import make_sender
-from smsign.worker.testing import decide_test_signatures
 
 GC_THRESHOLD = 20_000
 """New containers between looks for cycles: a request leaves none behind, so few looks find any."""
@@ -30,7 +30,7 @@ LAST_WORDS_S = 0.5
 """What the tasks have at least to end in, however little of `stop_timeout` the requests have left."""
 
 
-def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> App:
+def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> Server:
     """Return the ASGI application; its stores are opened when the server starts it up.
 
     `started` is called on the loop once it is ready for requests.
@@ -73,16 +73,16 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         Area("/console", console.answer, console.failed),
         Area("", api.answer, api.failed),
     )
-    return App(areas, open_service, close_service, started)
+    return Server(areas, open_service, close_service, started)
 
 
 async def _sweep_now_and_then(service: Service) -> None:
-    # Processes and machines take turns by chance; a picture swept twice is no harm.
+    # Processes and machines take turns by chance; an image swept twice is no harm.
     while True:
         await asyncio.sleep(service.settings.sweep_hours * 3600 * random.uniform(0.5, 1.5))  # noqa: S311
         try:
             gone = await blob_actions.sweep(service.db, service.blobs, now_s=time.time())
             keys = await idempotency.sweep(service.db, now=service.now())
-            service.log.info("swept", pictures=gone, idempotency_keys=keys)
+            service.log.info("swept", images=gone, idempotency_keys=keys)
         except Exception as error:  # tried again next time
             service.log.error("sweep failed", error)

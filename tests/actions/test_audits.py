@@ -10,14 +10,14 @@ import pytest
 from smsign.actions import apps, audits, events, signatures
 from smsign.domain.apps import App
 from smsign.domain.signatures import Status
-from smsign.errors import InvalidInput, NotFound, Refusal, StorageError
-from smsign.storage import apps as app_rows
-from smsign.storage import audits as audit_rows
-from smsign.storage import leases
-from smsign.storage import signatures as rows
-from smsign.storage.evidence import Incoming
-from smsign.storage.stores import Stores
-from tests.pictures import noise
+from smsign.errors import ApiError, InvalidInput, NotFound, StorageError
+from smsign.storage.blobs.upload import Upload
+from smsign.storage.open import Stores
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import audits as audit_rows
+from smsign.storage.rows import leases
+from smsign.storage.rows import signatures as rows
+from tests.images import noise
 from tests.steps import clock, decide, make_app, submit
 
 LEASE_S = 120
@@ -41,11 +41,11 @@ async def test_what_one_auditor_has_no_other_takes_or_decides_until_the_lease_is
     now = next(clock)
     end = now + LEASE_S * 1_000_000
     await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=ANN, now=now)
-    for moment in (now, end - 1):
+    for snapshot in (now, end - 1):
         with pytest.raises(InvalidInput, match="ann has it on the desk"):
-            await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=BEN, now=moment)
+            await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=BEN, now=snapshot)
         with pytest.raises(InvalidInput, match="ann has it on the desk"):
-            await decide(stores, sign_id, passed=False, actor=BEN, now=moment)
+            await decide(stores, sign_id, passed=False, actor=BEN, now=snapshot)
     await audits.release(stores.db, signature_id=sign_id, actor=BEN)
     with pytest.raises(InvalidInput, match="ann has it on the desk"):
         await decide(stores, sign_id, passed=False, actor=BEN, now=end - 1)
@@ -65,7 +65,7 @@ async def test_what_is_withdrawn_is_on_nobodys_desk_and_can_be_submitted_again(s
     assert await leases.find(stores.db.read, sign_id, now=now) is None
     with pytest.raises(InvalidInput, match="not in the audit"):
         await decide(stores, sign_id, passed=False, now=now)
-    with pytest.raises(Refusal, match="50102"):
+    with pytest.raises(ApiError, match="50102"):
         await signatures.withdraw(stores.db, app=app, signature_id=sign_id, actor="test:app", now=now)
     assert await submit(stores, app, sign_id) == sign_id
 
@@ -100,9 +100,9 @@ async def test_another_look_waits_for_the_one_in_the_audit(stores: Stores) -> No
 
 async def test_no_read_for_an_application_finds_what_is_anothers(stores: Stores) -> None:
     app, other = await make_app(stores), await make_app(stores)
-    picture = Incoming("image0", stores.blobs.spool, at_most=10**6)
-    await picture.feed(noise())
-    sign_id = await submit(stores, app, pictures=[picture])
+    upload = Upload("image0", stores.blobs.spool, at_most=10**6)
+    await upload.write(noise())
+    sign_id = await submit(stores, app, uploads=[upload])
     await decide(stores, sign_id, passed=False)
     db = stores.db.read
 
@@ -122,17 +122,17 @@ async def test_no_read_for_an_application_finds_what_is_anothers(stores: Stores)
 
     assert all(await read(app))
     assert not any(await read(other))
-    with pytest.raises(Refusal, match="50102"):
+    with pytest.raises(ApiError, match="50102"):
         await submit(stores, other, sign_id)
     told = {"app": other, "signature_id": sign_id, "actor": "test:app", "now": next(clock)}
     for change in (signatures.delete, signatures.withdraw):
-        with pytest.raises(Refusal, match="50102"):
+        with pytest.raises(ApiError, match="50102"):
             await change(stores.db, **told)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="none of"):
         await apps.use(stores.db, **told)  # type: ignore[arg-type]
 
 
-async def test_no_row_names_a_picture_before_it_is_kept(
+async def test_no_row_names_an_image_before_it_is_kept(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, put = await make_app(stores), stores.blobs.put
@@ -147,16 +147,16 @@ async def test_no_row_names_a_picture_before_it_is_kept(
         raise StorageError("blobs: full")
 
     for kept in (fail, look):
-        picture = Incoming("image0", stores.blobs.spool, at_most=10**6)
-        await picture.feed(noise())
+        upload = Upload("image0", stores.blobs.spool, at_most=10**6)
+        await upload.write(noise())
         monkeypatch.setattr(stores.blobs, "put", kept)
         if kept is fail:
             with pytest.raises(StorageError):
-                await submit(stores, app, pictures=[picture])
+                await submit(stores, app, uploads=[upload])
             assert await rows.find_in_audit(stores.db.read, app.id) is None
         else:
-            await submit(stores, app, pictures=[picture])
-        picture.discard()
+            await submit(stores, app, uploads=[upload])
+        upload.discard()
     assert seen == [False]
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from smsign.domain.idempotency import Answered
 from smsign.domain.signatures import Rules
-from smsign.errors import Refusal, TooMany
-from smsign.storage import idempotency, quotas
-from smsign.storage import signatures as rows
-from smsign.storage.db import Reader
-from smsign.storage.stores import Stores
+from smsign.errors import ApiError, TooManySubmissions
+from smsign.storage.engine.protocol import Reader
+from smsign.storage.open import Stores
+from smsign.storage.rows import idempotency, quotas
+from smsign.storage.rows import signatures as rows
 from tests.steps import decide, make_app, submit
 
 
@@ -32,7 +32,7 @@ async def test_the_same_submission_answered_elsewhere_meanwhile_is_answered_the_
     looks = 0
     assert await submit(stores, app, key="one") == sign_id  # met by the key
     assert await rows.find_in_audit(stores.db.read, app.id) is None
-    with pytest.raises(Refusal, match="51002"):
+    with pytest.raises(ApiError, match="51002"):
         await submit(stores, app, sign_id, key="one")
 
 
@@ -46,6 +46,6 @@ async def test_the_last_one_of_the_day_is_counted_once(
         return 0
 
     monkeypatch.setattr(quotas, "get", nothing_yet)
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManySubmissions):
         await submit(stores, app, rules=rules)
     assert await rows.find_in_audit(stores.db.read, app.id) is None

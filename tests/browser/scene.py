@@ -1,4 +1,4 @@
-"""A lived-in service: people, applications, a queue, decisions of the last weeks; for pictures and audits."""
+"""A lived-in service: people, applications, a queue, decisions of the last weeks; for images and audits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 
 from smsign.actions import callbacks
 from smsign.domain.apps import App
-from smsign.domain.callbacks import Answer, Callback, Sent
-from smsign.storage import apps, deliveries
-from smsign.storage.db import Tx
-from smsign.storage.outbox import Claimed
-from smsign.storage.stores import Stores
+from smsign.domain.callbacks import Callback, OutgoingRequest, Response
+from smsign.storage.engine.protocol import Tx
+from smsign.storage.open import Stores
+from smsign.storage.rows import apps, deliveries
+from smsign.storage.rows.outbox import Claimed
 from tests.running import PASSWORD, Key, Server
 
 NAMES = ("极光推送", "星河物流", "云杉银行", "Harbor", "青禾教育", "山海旅行", "南风书店", "橙光影业")
@@ -36,9 +36,9 @@ class Scene(msgspec.Struct):
 
 
 def licence(name: str, *, width: int = 1400, height: int = 1000, tint: str = "#f3efe2") -> bytes:
-    """Return a picture that looks like a document."""
-    picture = Image.new("RGB", (width, height), tint)
-    draw = ImageDraw.Draw(picture)
+    """Return an image that looks like a document."""
+    image = Image.new("RGB", (width, height), tint)
+    draw = ImageDraw.Draw(image)
     draw.rectangle((40, 40, width - 40, height - 40), outline="#8a6d3b", width=8)
     draw.text((width // 2 - 240, 110), "BUSINESS LICENCE", fill="#5a1a1a", font_size=54)
     for line in range(9):
@@ -53,7 +53,7 @@ def licence(name: str, *, width: int = 1400, height: int = 1000, tint: str = "#f
         font_size=36,
     )
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 
@@ -66,8 +66,8 @@ def build(server: Server) -> Scene:
     ids = {}
     for name, key in keys.items():
         tints = enumerate(("#f3efe2", "#e2ecf3"))
-        pictures = [(f"image{n}", ("a.png", licence(name, tint=tint))) for n, tint in tints]
-        ids[name] = _submit(server, key, name, pictures, remark="官网与应用名称")
+        images = [(f"image{n}", ("a.png", licence(name, tint=tint))) for n, tint in tints]
+        ids[name] = _submit(server, key, name, images, remark="官网与应用名称")
     mine = keys["极光推送"]
     server.decide(
         ids["极光推送"],
@@ -110,8 +110,8 @@ class Nobody:
     async def check(self, url: str) -> str:
         return ""
 
-    async def send(self, sent: Sent) -> Answer:
-        return Answer(200)
+    async def send(self, sent: OutgoingRequest) -> Response:
+        return Response(200)
 
 
 async def _register(stores: Stores, key: Key, url: str, now: int) -> tuple[App, Callback]:
@@ -131,20 +131,20 @@ async def _add_callback(stores: Stores, key: Key, sign_id: int) -> int:
     now = time.time_ns() // 1000
     _app, callback = await _register(stores, key, "https://ops.jiguang.example/callbacks", now)
     slow, busy, good = (
-        Answer(None, "", "no answer within 10 s", 10_003),
-        Answer(503, "busy", "", 812),
-        Answer(200, "ok", "", 41),
+        Response(None, "", "no answer within 10 s", 10_003),
+        Response(503, "busy", "", 812),
+        Response(200, "ok", "", 41),
     )
     for seq, answers in ((1, [slow, busy, good]), (2, [busy])):
         for attempts, answer in enumerate(answers):
 
             async def change(
-                tx: Tx, seq: int = seq, attempts: int = attempts, answer: Answer = answer
+                tx: Tx, seq: int = seq, attempts: int = attempts, answer: Response = answer
             ) -> None:
                 row = Claimed(callback.id, sign_id, seq, seq, attempts, "")
                 kind = ("signature.submitted", "signature.refused")[seq - 1]
                 body = f'{{"type":"{kind}","data":{{"sign_id":{sign_id},"sign":"极光短信","seq":{seq}}}}}'
-                sent = Sent("POST", callback.url, {"webhook-id": f"evt_{seq}"}, body)
+                sent = OutgoingRequest("POST", callback.url, {"webhook-id": f"evt_{seq}"}, body)
                 await deliveries.insert(tx, row, kind=kind, sent=sent, answer=answer, at=now)
 
             await stores.db.write(change)

@@ -1,4 +1,4 @@
-"""Take pictures of the main pages: `make screenshots`. Wide and narrow, light and dark, both languages."""
+"""Take images of the main pages: `make screenshots`. Wide and narrow, light and dark, both languages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOKS: tuple[tuple[str, int, Literal["light", "dark"], str], ...] = (
 
 
 def main(folder: Path) -> None:
-    """Write the pictures into `folder`."""
+    """Write the images into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as data,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import Key, Server
 
 pytestmark = [

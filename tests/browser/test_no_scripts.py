@@ -1,4 +1,4 @@
-"""The console with scripts off: everything but the picture viewer's keys works by forms and links."""
+"""The console with scripts off: everything but the image viewer's keys works by forms and links."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_a_signature_is_submitted_refused_mended_and_passed_without_scripts(
     owner.get_by_role("button", name="Show it").click()
     auth = (key, owner.locator("code.secret").inner_text())
     owner.get_by_role("link", name="Submit a signature").click()
-    picture = tmp_path / "licence.png"
-    picture.write_bytes(licence("No. 7"))
+    image = tmp_path / "licence.png"
+    image.write_bytes(licence("No. 7"))
     owner.get_by_label("Signature").fill("海港 酒店")
-    owner.locator("input[name=image0]").set_input_files(picture)
+    owner.locator("input[name=image0]").set_input_files(image)
     owner.get_by_role("button", name="Submit to the audit").click()
     expect(owner.get_by_text("not allowed: U+0020").first).to_be_visible()
     owner.get_by_label("Signature").fill("海港酒店")
-    owner.locator("input[name=image0]").set_input_files(picture)
+    owner.locator("input[name=image0]").set_input_files(image)
     owner.get_by_role("button", name="Submit to the audit").click()
     expect(owner.get_by_text("It waits for an auditor now")).to_be_visible()
     number = int(owner.url.rpartition("/")[2].partition("?")[0])

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.scene import build, licence
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import PASSWORD, Key, Server
 
 pytestmark = pytest.mark.browser
@@ -73,9 +73,9 @@ def test_from_the_first_admin_to_a_signature_in_use(
     sign.fill("极光推送")
     expect(owner.locator("#sign-check .right")).to_contain_text("【极光推送】")
     for slot in range(4):
-        picture = tmp_path / f"{slot}.png"
-        picture.write_bytes(licence(f"No. {slot}"))
-        owner.locator(f"input[name=image{slot}]").set_input_files(picture)
+        image = tmp_path / f"{slot}.png"
+        image.write_bytes(licence(f"No. {slot}"))
+        owner.locator(f"input[name=image{slot}]").set_input_files(image)
     expect(owner.locator(".drop img")).to_have_count(4)
     owner.get_by_role("button", name="Submit to the audit").click()
     expect(owner.get_by_text("It waits for an auditor now")).to_be_visible()
@@ -96,7 +96,7 @@ def test_from_the_first_admin_to_a_signature_in_use(
     auditor.keyboard.press("5")
     auditor.locator("select[name=field-unreadable]").select_option("image2")
     auditor.keyboard.press("n")
-    auditor.keyboard.type("The third picture is blurred.")
+    auditor.keyboard.type("The third image is blurred.")
     auditor.keyboard.press("Escape")
     auditor.keyboard.press("x")
     expect(auditor.get_by_text("That was the last one that is free")).to_be_visible()
@@ -104,7 +104,7 @@ def test_from_the_first_admin_to_a_signature_in_use(
     assert "blurred" in told()["refuse_reason"]
 
     owner.reload()
-    for words in ("Name does not match the licence", "Picture unreadable", "picture 3", "is blurred"):
+    for words in ("Name does not match the licence", "Image unreadable", "image 3", "is blurred"):
         expect(owner.locator(".note.bad", has_text=words)).to_be_visible()
     owner.get_by_role("link", name="Submit again").click()
     owner.get_by_label("Signature").fill("极光")
@@ -267,7 +267,7 @@ def test_axe_finds_nothing_on_any_page(
 
 
 def _weigh(sizes: list[int], answer: Response) -> None:
-    if "/pictures/" not in answer.url and "/live" not in answer.url and answer.status == 200:
+    if "/images/" not in answer.url and "/live" not in answer.url and answer.status == 200:
         sizes.append(len(answer.body()))
 
 

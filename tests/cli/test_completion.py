@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from smsign.cli import COMMANDS, profiles
-from smsign.cli.profiles import Config, Profile
+from smsign.cli import COMMANDS
+from smsign.cli.integrator import profiles
+from smsign.cli.integrator.profiles import Config, Profile
 from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.process

@@ -16,9 +16,9 @@ from smsign.client import (
     KeyReused,
     OtherInAudit,
     Status,
-    TooMany,
+    TooManySubmissions,
 )
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import Key, Server
 
 pytestmark = pytest.mark.process
@@ -149,7 +149,7 @@ def test_the_application_tells_of_itself(server: Server, app: Key, client: Clien
     sign_id = client.create_sign("极光推送", idempotency_key="only")
     assert (client.get_app().submissions_a_day, client.get_app().submitted_today) == (1, 1)
     client.delete_sign(sign_id)
-    with pytest.raises(TooMany) as late:
+    with pytest.raises(TooManySubmissions) as late:
         client.create_sign("另外的")
     assert late.value.retry_after_s is not None
     assert 0 < late.value.retry_after_s <= 86_400

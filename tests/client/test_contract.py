@@ -14,6 +14,7 @@ import pytest
 from smsign.client import (
     AuthFailed,
     Client,
+    ImageFile,
     InUse,
     InvalidBody,
     InvalidImage,
@@ -23,19 +24,18 @@ from smsign.client import (
     NoSmsService,
     NotDecided,
     OtherInAudit,
-    Picture,
     SmsignApiError,
     Status,
 )
-from tests.http.raw import rows
-from tests.pictures import noise
+from tests.api.raw import rows
+from tests.images import noise
 from tests.running import Key, Server, free_port
 
 pytestmark = pytest.mark.process
 
 
 def slots(server: Server, sign_id: int) -> dict[str, str]:
-    """Return the slots of a signature's pictures, and the SHA-256 of each."""
+    """Return the slots of a signature's images, and the SHA-256 of each."""
     found = rows(server, "SELECT slot, sha256 FROM image WHERE signature_id = $1 ORDER BY slot", sign_id)
     return {slot: bytes(sha).hex() if isinstance(sha, bytes) else sha for slot, sha in found}
 
@@ -71,21 +71,21 @@ def test_a_signature_in_the_audit_is_deleted_and_gone(client: Client) -> None:
         client.delete_sign(sign_id)
 
 
-def test_pictures_come_as_paths_bytes_and_files_and_arrive_in_their_slots(
+def test_images_come_as_paths_bytes_and_files_and_arrive_in_their_slots(
     server: Server, client: Client, tmp_path: Path
 ) -> None:
     path = tmp_path / '证照 "1".jpg'
     path.write_bytes(noise(form="JPEG"))
     with path.open("rb") as file:
-        images: list[Picture] = [path, str(path), noise(), file]
+        images: list[ImageFile] = [path, str(path), noise(), file]
         kept = slots(server, client.create_sign("极光推送", images=images))
         assert not file.closed
     photo, drawn = sha256(path.read_bytes()), sha256(noise())
     assert kept == {"image0": photo, "image1": photo, "image2": drawn, "image3": photo}
 
 
-def test_pictures_go_to_the_slots_that_are_named(server: Server, client: Client) -> None:
-    sent: dict[str, Picture] = {"idCardImage": noise(), "image2": io.BytesIO(noise(seed=2))}
+def test_images_go_to_the_slots_that_are_named(server: Server, client: Client) -> None:
+    sent: dict[str, ImageFile] = {"idCardImage": noise(), "image2": io.BytesIO(noise(seed=2))}
     kept = slots(server, client.create_sign("极光推送", images=sent))
     assert kept == {"idCardImage": sha256(noise()), "image2": sha256(noise(seed=2))}
 
@@ -109,10 +109,10 @@ def test_a_file_is_sent_from_where_it_stands_even_if_it_cannot_be_rewound(
     assert slots(server, sign_id) == {"image0": sha256(noise(seed=2)), "image1": sha256(noise())}
 
 
-def test_what_cannot_be_a_picture_is_said_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"5 pictures, at most 4"):
+def test_what_cannot_be_an_image_is_said_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"5 images, at most 4"):
         client.create_sign("极光推送", images=[noise()] * 5)
-    with pytest.raises(ValueError, match=r"no such picture: image4"):
+    with pytest.raises(ValueError, match=r"no such image: image4"):
         client.create_sign("极光推送", images={"image4": noise()})
     with pytest.raises(TypeError, match="as a list"):
         client.create_sign("极光推送", images="licence.png")
@@ -126,15 +126,15 @@ def test_each_refusal_is_an_exception_of_its_own_with_everything_that_is_wrong(
     server: Server, app: Key, client: Client, connect: Callable[..., Client]
 ) -> None:
     with pytest.raises(InvalidBody) as wrong:
-        client.create_sign("【坏】的 签名", images=[b"no picture"], remark="x" * 101)
+        client.create_sign("【坏】的 签名", images=[b"no image"], remark="x" * 101)
     assert {"sign", "image0", "remark"} == {each.field for each in wrong.value.details}
     with pytest.raises(InvalidSignature):
         client.create_sign("短")
-    with pytest.raises(InvalidImage) as picture:
-        client.create_sign("极光推送", images=[b"no picture"])
-    assert [each.field for each in picture.value.details] == ["image0"]
-    assert (picture.value.code, picture.value.status) == (50101, 403)
-    assert picture.value.request_id
+    with pytest.raises(InvalidImage) as image:
+        client.create_sign("极光推送", images=[b"no image"])
+    assert [each.field for each in image.value.details] == ["image0"]
+    assert (image.value.code, image.value.status) == (50101, 403)
+    assert image.value.request_id
     sign_id = client.create_sign("极光推送")
     with pytest.raises(OtherInAudit, match=f"50103 .*: sign: signature {sign_id} is in"):
         client.create_sign("另外的")

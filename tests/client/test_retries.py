@@ -22,7 +22,7 @@ from smsign.client import (
     OtherInAudit,
     ServerError,
     SmsignApiError,
-    TooMany,
+    TooManySubmissions,
     steps,
 )
 from tests.client.conftest import Script, Service, answer
@@ -133,7 +133,7 @@ def test_retry_after_may_be_a_date(misbehave: Misbehave, connect: Connect) -> No
 def test_a_wait_until_tomorrow_is_the_callers(misbehave: Misbehave, connect: Connect) -> None:
     body = '{"error": {"code": 51003, "message": "too many submissions"}}'
     service = misbehave(lambda *_: answer(429, body, "Retry-After: 40000"))
-    with pytest.raises(TooMany) as late:
+    with pytest.raises(TooManySubmissions) as late:
         connect(service.url).create_sign("极光推送")
     assert late.value.retry_after_s == 40000
     assert len(service.requests) == 1
@@ -221,7 +221,7 @@ def test_the_vendors_own_answers_are_enough(misbehave: Misbehave, connect: Conne
         list(client.iter_signs())
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_an_error_not_a_short_picture(
+def test_a_file_that_shrinks_while_it_is_sent_is_an_error_not_a_short_image(
     misbehave: Misbehave, connect: Connect
 ) -> None:
     class Shrinking(io.BytesIO):

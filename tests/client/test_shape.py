@@ -15,10 +15,10 @@ import pytest
 
 from smsign import client as package
 from smsign import errors
+from smsign.api.routes import API
 from smsign.client import AsyncClient, Client, Sign, SmsignApiError
 from smsign.client.method import call, items
 from smsign.client.steps import Request
-from smsign.http.app import API
 
 
 def _public(client: type) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import secrets
 import httpx
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import PASSWORD, Key, Server
 
 

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 
-from smsign.console.app import ROUTES, Route
+from smsign.console.routes import ROUTES, Route
 from smsign.domain.accounts import Role
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import Key, Server
 from tests.storage.test_outbox import add_paused_callbacks
 
@@ -166,8 +166,8 @@ def test_pages_have_a_strict_policy_and_are_not_kept(server: Server, path: str) 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_pictures_can_only_be_looked_at_or_saved(world: World) -> None:
-    base = f"/console/signatures/{world.signature}/pictures/1/image0"
+def test_images_can_only_be_looked_at_or_saved(world: World) -> None:
+    base = f"/console/signatures/{world.signature}/images/1/image0"
     with world.server.visitor(world.tokens["auditor"]) as visitor:
         preview = visitor.get(base)
         original = visitor.get(f"{base}?size=original")

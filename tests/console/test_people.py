@@ -12,7 +12,7 @@ import pytest
 
 from smsign.actions import totp
 from smsign.console import people
-from smsign.console.words import words
+from smsign.console.translations import words
 from tests.running import PASSWORD, Server
 
 pytestmark = pytest.mark.process

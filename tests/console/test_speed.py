@@ -37,7 +37,7 @@ _ROWS = (
 
 
 async def _fill(stores: Any) -> None:
-    """Put one signature in the audit for each of WAITING applications, with a picture and an event."""
+    """Put one signature in the audit for each of WAITING applications, with an image and an event."""
     now = time.time_ns() // 1000 - WAITING
 
     async def change(tx: Any) -> None:

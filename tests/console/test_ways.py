@@ -8,7 +8,7 @@ import secrets
 import httpx
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.running import PASSWORD, Key, Server
 
 
@@ -132,13 +132,13 @@ def test_a_page_says_that_something_was_done_in_known_words_only(
             assert word not in page.text.replace(page.url.query.decode(), "")
 
 
-def test_one_picture_is_one_picture(server: Server, name: str) -> None:
+def test_one_image_is_one_image(server: Server, name: str) -> None:
     sent = {"data": {"sign": "一图"}, "files": {"image0": noise()}}
     httpx.post(f"{server.url}/v1/sign", auth=server.make_app().auth, **sent)  # type: ignore[arg-type]
     with server.visitor(server.make_account(name, "auditor")) as visitor:
         page = visitor.get("/console/desk").text
-        assert "1 picture ·" in page
-        assert "1 pictures" not in page
+        assert "1 image ·" in page
+        assert "1 images" not in page
 
 
 def _submit(server: Server, key: Key) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from smsign.console.words import words
+from smsign.console.translations import words
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/smsign"
@@ -27,7 +27,7 @@ REFUSED_BY_PEOPLE = re.compile(
 
 
 def test_the_state_and_the_act_have_one_word_each() -> None:
-    console, document = words("zh"), (SOURCE / "http/openapi.json").read_text("utf-8")
+    console, document = words("zh"), (SOURCE / "api/openapi.json").read_text("utf-8")
     assert console["Refused"] == "未通过"
     assert console["Refuse"] == console["event signature.refused"] == "驳回"
     assert console["Reasons"] == "驳回原因"
@@ -48,7 +48,7 @@ def test_no_other_word_stands_for_them() -> None:
 def _pairs() -> Iterator[tuple[str, str]]:
     yield from words("zh").items()
     yield from json.loads((ROOT / "docs/words.zh.json").read_text("utf-8")).items()
-    yield from _beside(msgspec.json.decode((SOURCE / "http/openapi.json").read_bytes()))
+    yield from _beside(msgspec.json.decode((SOURCE / "api/openapi.json").read_bytes()))
 
 
 def _beside(node: object) -> Iterator[tuple[str, str]]:

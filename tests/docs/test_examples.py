@@ -109,7 +109,7 @@ def _check_braces(block: Block) -> None:
 
 def test_alerts_ask_for_figures_that_exist() -> None:
     figures = set(
-        re.findall(r'"(smsign_\w+)"', (DOCS.parent / "src/smsign/web/metrics.py").read_text("utf-8"))
+        re.findall(r'"(smsign_\w+)"', (DOCS.parent / "src/smsign/http/metrics.py").read_text("utf-8"))
     )
     for language in LANGUAGES:
         text = (DOCS / language / "how-to" / "monitor.md").read_text("utf-8")

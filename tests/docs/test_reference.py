@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from smsign.cli.profiles import VARIABLES
+from smsign.cli.integrator.profiles import VARIABLES
 from smsign.config import SETTINGS
 from tests.running import Server
 

@@ -12,18 +12,18 @@ from smsign.config import networks
 from smsign.domain import audits, events, images
 from smsign.domain.apps import check_name
 from smsign.domain.signatures import check_fields
-from smsign.errors import Code, InvalidInput, Refusal, SetupError, refuse
-from smsign.web.service import client_address
-from smsign.web.wire import language, sign_id
+from smsign.errors import ApiError, Code, InvalidInput, SetupError, raise_if_any
+from smsign.http.service import client_address
+from smsign.http.wire import language, sign_id
 
 
-def test_numbered_pictures_keep_their_slot_and_the_others_take_what_is_free() -> None:
+def test_numbered_images_keep_their_slot_and_the_others_take_what_is_free() -> None:
     slots, problems = images.assign_slots(["images", "image0", "images", "otherImage"])
     assert slots == ["image1", "image0", "image2", "otherImage"]
     assert problems == []
 
 
-def test_a_fifth_picture_and_a_repeated_field_are_named() -> None:
+def test_a_fifth_image_and_a_repeated_field_are_named() -> None:
     _, problems = images.assign_slots(
         ["image0", "images", "images", "images", "images", "idCardImage", "idCardImage"]
     )
@@ -48,8 +48,8 @@ def test_text_fields_have_bounds(fields: dict[str, str], wrong: list[str]) -> No
 def test_the_contracts_order_decides_the_code_and_all_problems_are_told() -> None:
     body = check_fields({"type": "9"})
     image = [images.problem("image0", "a", "b", "c", "d")]
-    with pytest.raises(Refusal) as refused:
-        refuse([*image, *body])
+    with pytest.raises(ApiError) as refused:
+        raise_if_any([*image, *body])
     assert refused.value.code == Code.INVALID_BODY
     assert [problem.field for problem in refused.value.problems] == ["type", "image0"]
 

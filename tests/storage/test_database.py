@@ -17,11 +17,11 @@ import pytest
 from smsign import config
 from smsign.config import Settings
 from smsign.errors import Conflict, SetupError, StorageError
-from smsign.storage import accounts, apps, outbox
-from smsign.storage import signatures as rows
-from smsign.storage.db import Tx, open_database
-from smsign.storage.migrate import migrate, put_meta, steps
-from smsign.storage.stores import Stores, open_stores
+from smsign.storage.engine.migrate import migrate, put_meta, steps
+from smsign.storage.engine.protocol import Tx
+from smsign.storage.open import Stores, open_database, open_stores
+from smsign.storage.rows import accounts, apps, outbox
+from smsign.storage.rows import signatures as rows
 from tests.steps import make_app, submit
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from smsign.errors import Conflict, StorageError
-from smsign.storage.db import Tx
-from smsign.storage.stores import Stores
+from smsign.storage.engine.protocol import Tx
+from smsign.storage.open import Stores
 
 _LATER = "INSERT INTO meta (name, value) VALUES ($1, $2)"
 

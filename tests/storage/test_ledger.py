@@ -8,9 +8,9 @@ import pytest
 
 from smsign.actions import events
 from smsign.domain.events import digest
-from smsign.storage import events as rows
-from smsign.storage.db import Row, Tx
-from smsign.storage.stores import Stores
+from smsign.storage.engine.protocol import Row, Tx
+from smsign.storage.open import Stores
+from smsign.storage.rows import events as rows
 from tests.steps import decide, make_app, submit
 
 

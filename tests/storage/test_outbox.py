@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from smsign.actions.events import record
 from smsign.domain.apps import App
 from smsign.domain.events import Kind
-from smsign.storage.db import Tx
-from smsign.storage.stores import Stores
+from smsign.storage.engine.protocol import Tx
+from smsign.storage.open import Stores
 from tests.running import Key
 from tests.steps import clock, decide, make_app, submit
 

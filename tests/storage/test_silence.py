@@ -15,10 +15,11 @@ import asyncpg
 import pytest
 
 from smsign.errors import StorageError
-from smsign.storage import postgres
-from smsign.storage.db import Tx, open_database
-from smsign.storage.postgres import PostgresDatabase
-from tests.http import raw
+from smsign.storage.engine import postgres
+from smsign.storage.engine.postgres import PostgresDatabase
+from smsign.storage.engine.protocol import Tx
+from smsign.storage.open import open_database
+from tests.api import raw
 from tests.running import Server, run_apart
 
 pytestmark = [pytest.mark.postgres, pytest.mark.process]

@@ -14,9 +14,9 @@ from smsign import config
 from smsign.actions import apps, audits, events, signatures
 from smsign.domain.signatures import Rules, Status
 from smsign.errors import StorageError
-from smsign.storage.db import Change, Tx
-from smsign.storage.sqlite import SqliteDatabase
-from smsign.storage.stores import Stores, open_stores
+from smsign.storage.engine.protocol import Change, Tx
+from smsign.storage.engine.sqlite import SqliteDatabase
+from smsign.storage.open import Stores, open_stores
 
 
 class _Disk(apsw.VFS):
@@ -174,7 +174,7 @@ async def test_a_submission_that_decides_itself_runs_once(
         Rules(),
         app=app,
         fields={"sign": "极光推送"},
-        pictures=(),
+        uploads=(),
         actor="test:app",
         now=now,
     )

@@ -15,9 +15,9 @@ from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.signatures import Rules
 from smsign.log import Log
-from smsign.storage import callbacks as rows
-from smsign.storage import deliveries
-from smsign.storage.stores import Stores, open_stores
+from smsign.storage.open import Stores, open_stores
+from smsign.storage.rows import callbacks as rows
+from smsign.storage.rows import deliveries
 from smsign.worker.deliverer import Deliverer
 from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
@@ -79,7 +79,7 @@ class Scene:
             app=app,
             signature_id=sign_id,
             fields={"sign": sign},
-            pictures=(),
+            uploads=(),
             actor="test:app",
             now=self.tick(),
         )

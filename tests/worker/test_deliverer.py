@@ -16,15 +16,15 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from smsign.actions import apps as app_actions
-from smsign.actions import audits, callbacks, deliveries, signatures, testing
+from smsign.actions import audits, callbacks, deliveries, sandbox, signatures
 from smsign.config import Settings
 from smsign.domain.audits import REASONS
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.events import Subject
-from smsign.domain.forms import FORMS
-from smsign.errors import Refusal
+from smsign.domain.formats import FORMATS
+from smsign.errors import ApiError
 from smsign.log import Log
-from smsign.storage import events
+from smsign.storage.rows import events
 from smsign.worker.deliverer import Deliverer
 from tests.worker.receiver import Got, Receiver, check_order, echo, firsts, says, silent, status
 from tests.worker.scene import SECOND, Scene
@@ -68,11 +68,11 @@ async def test_the_standard_form_tells_every_event_signed_and_in_order(
         {
             "code": "unreadable",
             "field": "images",
-            "title": "Picture unreadable",
+            "title": "Image unreadable",
             "advice": REASONS["unreadable"].advice.en,
         }
     ]
-    assert refused.pop("refuse_reason").startswith("Picture unreadable: ")
+    assert refused.pop("refuse_reason").startswith("Image unreadable: ")
     assert refused == common | {"status": 2, "version": 1, "seq": 2}
     assert told[2]["data"] == common | {"sign": "改后签名", "status": 0, "version": 2, "seq": 3}
     assert told[3]["data"] == common | {"sign": "改后签名", "status": 1, "version": 2, "seq": 4}
@@ -136,7 +136,7 @@ async def test_the_vendors_form_is_as_its_receivers_know_it(scene: Scene, receiv
         assert fields["signature"] == hashlib.sha1(text.encode()).hexdigest()
         assert len(fields["timestamp"]) == 13
         assert fields["type"] == "SMS_SIGN"
-        reason = '"Picture unreadable: ' if outcome == 2 else "null}"
+        reason = '"Image unreadable: ' if outcome == 2 else "null}"
         assert fields["data"].startswith(f'{{"signId":{sign_id},"status":{outcome},"refuseReason":{reason}')
 
 
@@ -145,7 +145,7 @@ async def test_the_vendors_form_is_as_its_receivers_know_it(scene: Scene, receiv
 async def test_who_does_not_echo_is_not_registered(scene: Scene, receiver: Receiver, behave: object) -> None:
     receiver.behave = behave  # type: ignore[assignment]
     app = await scene.make_app()
-    with pytest.raises(Refusal, match="51005") as refused:
+    with pytest.raises(ApiError, match="51005") as refused:
         await scene.register(app, receiver.url, "vendor")
     assert "echostr" in refused.value.problems[0].reason.en
     assert await kinds(scene, app.id) == ["app.created"]
@@ -181,22 +181,22 @@ async def test_an_address_that_may_not_be_sent_to_is_not_registered(
     app = await scene.make_app()
     if url == "http://2130706433/":  # the loopback, written otherwise; this scene allows it
         scene.sender._guard._allowed = ()
-    with pytest.raises(Refusal, match=str(code)) as refused:
+    with pytest.raises(ApiError, match=str(code)) as refused:
         await scene.register(app, url)
     assert refused.value.problems[0].field == "url"
 
 
 async def test_everything_wrong_is_said_at_once_and_nothing_twice(scene: Scene, receiver: Receiver) -> None:
     app = await scene.make_app()
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         await scene.register(app, "nowhere", "other")
     assert [problem.field for problem in refused.value.problems] == ["url", "form"]
     await scene.register(app, receiver.url)
-    with pytest.raises(Refusal, match="51001"):
+    with pytest.raises(ApiError, match="51001"):
         await scene.register(app, receiver.url)
     for n in range(9):
         await scene.register(app, f"{receiver.url}/{n}")
-    with pytest.raises(Refusal, match="51001"):
+    with pytest.raises(ApiError, match="51001"):
         await scene.register(app, f"{receiver.url}/more")
 
 
@@ -243,7 +243,7 @@ async def test_the_standard_schedule_is_longer_and_spread(scene: Scene, receiver
     callback = await scene.register(app, receiver.url)
     await scene.submit(app)
     made = await fail_until_paused(scene, callback)
-    form = FORMS["standard"]
+    form = FORMATS["standard"]
     waits = [(after.at - before.at) / SECOND for before, after in itertools.pairwise(made)]
     assert len(waits) == len(form.retry_s) == 10
     for wait, wanted in zip(waits, form.retry_s, strict=True):
@@ -405,7 +405,7 @@ async def test_a_form_without_a_secret_of_its_own_has_none_to_rotate(
     app = await scene.make_app()
     callback = await scene.register(app, receiver.url, "vendor")
     assert callbacks.secret_of(scene.stores.vault, app, callback) is None
-    with pytest.raises(Refusal, match="51001"):
+    with pytest.raises(ApiError, match="51001"):
         await callbacks.rotate(
             scene.stores.db,
             scene.stores.vault,
@@ -452,7 +452,7 @@ async def test_a_delivery_is_sent_again_and_a_whole_span_in_order(scene: Scene, 
         (sign_id, seq) for sign_id in sign_ids for seq in (1, 2, 3, 4)
     ]
     assert (await kinds(scene, app.id))[-2:] == ["callback.resent", "callback.replayed"]
-    with pytest.raises(Refusal, match="51001"):
+    with pytest.raises(ApiError, match="51001"):
         await callbacks.replay(
             scene.stores.db,
             app=app,
@@ -509,7 +509,7 @@ async def test_another_applications_endpoint_is_not_there(scene: Scene, receiver
         callbacks.resend(db, delivery_id=delivery.id, **common),
         callbacks.replay(db, since=1, until=2, **common),
     ):
-        with pytest.raises(Refusal, match="51004"):
+        with pytest.raises(ApiError, match="51004"):
             await call
 
 
@@ -572,7 +572,7 @@ async def test_a_slow_scan_holds_up_no_delivery_and_no_test_decision(
     slow = asyncio.create_task(scene.stores.db.scan.all(SLOW))
     await asyncio.sleep(0.05)
     await scene.drain()
-    await testing.decide_due(scene.stores.db, now=scene.now)
+    await sandbox.decide_due(scene.stores.db, now=scene.now)
     assert [each.state for each in await scene.deliveries(callback)] == ["delivered"]
     assert not slow.done(), "it took too short to show anything"
     await slow
@@ -608,10 +608,10 @@ async def test_a_lease_that_ran_out_is_taken_by_another_and_the_late_one_changes
     scene.now += 6 * SECOND
     (row,) = await deliveries.claim(db, {callback.id: 9}, lease_s=5, now=scene.now)
     for each in (late, row):
-        parcel = await deliveries.write(db.read, vault, each, language="en", now=scene.now)
-        assert parcel is not None
-        answer = await scene.sender.send(parcel.sent)
-        await deliveries.record(db, parcel, answer, chance=0, at=scene.now, now=scene.now)
+        prepared = await deliveries.write(db.read, vault, each, language="en", now=scene.now)
+        assert prepared is not None
+        answer = await scene.sender.send(prepared.sent)
+        await deliveries.record(db, prepared, answer, chance=0, at=scene.now, now=scene.now)
         assert [row[1] for row in await scene.waiting(callback)] == ([1, 2] if each is late else [2])
     assert len(await scene.deliveries(callback)) == 2
 

@@ -19,8 +19,8 @@ import pytest
 from smsign.actions import callbacks
 from smsign.config import networks
 from smsign.domain.callbacks import Callback
-from smsign.storage import apps as app_rows
-from smsign.storage.stores import Stores
+from smsign.storage.open import Stores
+from smsign.storage.rows import apps as app_rows
 from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
 from tests.running import Key, Server

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from smsign.config import networks
-from smsign.domain.callbacks import ANSWER_BYTES, Sent
+from smsign.domain.callbacks import RESPONSE_BYTES, OutgoingRequest
 from smsign.worker.guard import Guard, Lookup
 from smsign.worker.sender import HttpSender
 from tests.worker.receiver import Got, Receiver, says, silent, status
@@ -40,8 +40,8 @@ def sender(lookup: Lookup | None = None, tls: ssl.SSLContext | None = None) -> H
     return HttpSender(Guard(ALLOWED, lookup), timeout_s=TIMEOUT_S, tls=tls)
 
 
-def post(receiver: Receiver) -> Sent:
-    return Sent("POST", receiver.url, {"content-type": "text/plain"}, "值")
+def post(receiver: Receiver) -> OutgoingRequest:
+    return OutgoingRequest("POST", receiver.url, {"content-type": "text/plain"}, "值")
 
 
 async def test_a_request_arrives_as_it_was_written(receiver: Receiver) -> None:
@@ -120,7 +120,7 @@ async def test_mischief_costs_little_time_and_no_memory(receiver: Receiver, misc
     assert time.monotonic() - started < TIMEOUT_S + 1
     assert answer.status == expected, answer
     assert answer.error or expected == 200 or expected == 500
-    assert len(answer.text.encode()) <= 3 * ANSWER_BYTES
+    assert len(answer.text.encode()) <= 3 * RESPONSE_BYTES
     assert "\0" not in answer.text
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
     assert receiver.connections == 1
@@ -177,7 +177,7 @@ async def test_a_name_that_changes_its_mind_reaches_nobody_else(receiver: Receiv
         return ["127.0.0.1"] if len(looks) == 1 else ["127.0.0.2"]
 
     one = sender(lookup)
-    there = Sent("POST", f"http://rebound.test:{receiver.port}/told", {}, "x")
+    there = OutgoingRequest("POST", f"http://rebound.test:{receiver.port}/told", {}, "x")
     assert (await one.send(there)).status == 200
     assert looks == ["rebound.test"], "looked at once, and never again"
     assert receiver.got[0].headers["host"] == f"rebound.test:{receiver.port}"
@@ -192,7 +192,7 @@ async def test_the_next_address_of_a_name_is_tried(receiver: Receiver) -> None:
         return ["127.0.0.9", "127.0.0.1"]
 
     both = HttpSender(Guard(networks("callback_networks", "127.0.0.0/8"), lookup), timeout_s=TIMEOUT_S)
-    answer = await both.send(Sent("POST", f"http://two.test:{receiver.port}/told", {}, "x"))
+    answer = await both.send(OutgoingRequest("POST", f"http://two.test:{receiver.port}/told", {}, "x"))
     assert answer.status == 200, answer
 
 
@@ -202,7 +202,7 @@ async def test_a_resolver_that_never_answers_is_not_waited_for() -> None:
         return []
 
     one = sender(lookup)
-    assert (await one.send(Sent("GET", "http://slow.test/"))).error == "no answer within 1 s"
+    assert (await one.send(OutgoingRequest("GET", "http://slow.test/"))).error == "no answer within 1 s"
     assert await one.check("http://slow.test/") == "its name does not resolve in time"
 
 
@@ -250,7 +250,7 @@ async def test_the_certificate_must_prove_the_name_and_not_the_address(
     server.sni_callback = lambda _, sni, __: names.append(sni)
     receiver = Receiver(tls=server).open()
     url = f"https://receiver.test:{receiver.port}/told"
-    answer = await sender(lookup, client).send(Sent("POST", url, {}, "x"))
+    answer = await sender(lookup, client).send(OutgoingRequest("POST", url, {}, "x"))
     assert names == ["receiver.test"]
     if good:
         assert answer.status == 200, answer

@@ -16,9 +16,9 @@ from smsign.domain import accounts
 from smsign.domain.accounts import Account, Invitation, Role, Session
 from smsign.domain.events import Kind, Subject
 from smsign.errors import Conflict, InvalidInput
-from smsign.storage import accounts as rows
-from smsign.storage import events, leases
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import accounts as rows
+from smsign.storage.rows import events, leases
 
 T = TypeVar("T")
 

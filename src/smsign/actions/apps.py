@@ -6,17 +6,17 @@ import secrets
 
 import msgspec
 
-from smsign.actions import testing as test_actions
-from smsign.domain import apps, testing
+from smsign.actions import sandbox as test_actions
+from smsign.domain import apps, sandbox
 from smsign.domain.accounts import Account, Role
 from smsign.domain.apps import App
 from smsign.domain.events import Kind, Subject
 from smsign.domain.signatures import Status
 from smsign.errors import Conflict, InvalidInput
-from smsign.storage import accounts, events
-from smsign.storage import apps as rows
-from smsign.storage import signatures as signature_rows
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import accounts, events
+from smsign.storage.rows import apps as rows
+from smsign.storage.rows import signatures as signature_rows
 from smsign.storage.vault import Vault
 
 _MICROSECONDS = 1_000_000
@@ -53,7 +53,7 @@ async def create(
     Raises: InvalidInput when the name is malformed or taken, or the delay is out of bounds.
     """
     apps.check_name(name)
-    testing.check_delay(test_delay_ms)
+    sandbox.check_delay(test_delay_ms)
 
     async def change(tx: Tx) -> App:
         delay_ms = await test_actions.find_emulated(tx) if test_delay_ms is None else test_delay_ms

@@ -12,11 +12,11 @@ from smsign.domain.audits import Decision
 from smsign.domain.events import Kind, Subject
 from smsign.domain.signatures import Signature, Status, Submission
 from smsign.errors import Conflict, InvalidInput, NotFound
-from smsign.storage import apps as app_rows
-from smsign.storage import audits as rows
-from smsign.storage import events, leases
-from smsign.storage import signatures as signature_rows
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import audits as rows
+from smsign.storage.rows import events, leases
+from smsign.storage.rows import signatures as signature_rows
 
 
 async def decide(
@@ -53,12 +53,14 @@ async def decide(
         lease = await leases.find(tx, signature_id, now=now)
         if lease is not None and lease.actor != actor:
             raise audits.taken(lease.actor)
-        return await settle(tx, signature, passed=passed, grounds=grounds, note=note, actor=actor, now=now)
+        return await write_decision(
+            tx, signature, passed=passed, grounds=grounds, note=note, actor=actor, now=now
+        )
 
     return await db.write(change)
 
 
-async def settle(
+async def write_decision(
     tx: Tx,
     signature: Signature,
     *,

@@ -1,7 +1,7 @@
 """Make a backup while the server runs.
 
-First the database as it is at one moment, then the pictures that its rows name. No row is ever removed and no
-picture that a row names is ever swept, so each of them is still there when its turn comes.
+First the database as it is at one moment, then the images that its rows name. No row is ever removed and no
+image that a row names is ever swept, so each of them is still there when its turn comes.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from smsign.actions import blobs as blob_actions
 from smsign.actions.blobs import Carried
 from smsign.actions.copy import Progress, copy
 from smsign.errors import SetupError
-from smsign.storage.archive import FORMAT, KEY, Archive, Manifest, Part, measure
-from smsign.storage.blobs import Blobs
-from smsign.storage.bulk import META, UNFINISHED, Bulk, open_source, sqlite_path
-from smsign.storage.bulk_sqlite import seal, vacuum_into
-from smsign.storage.migrate import SCHEMA
-from smsign.storage.stores import KEY_FINGERPRINT
+from smsign.storage.archive.format import FORMAT, KEY, Archive, Manifest, Part, measure
+from smsign.storage.blobs.store import Blobs
+from smsign.storage.engine.bulk import META, UNFINISHED, Bulk
+from smsign.storage.engine.bulk_sqlite import seal, vacuum_into
+from smsign.storage.engine.migrate import SCHEMA
+from smsign.storage.open import KEY_FINGERPRINT, open_source, sqlite_path
 from smsign.storage.vault import fingerprint
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a database holds: rows by table, and digests over the ends of its chains and over its pictures."""
+    """What a database holds: rows by table, and digests over the ends of its chains and over its images."""
 
     tables: dict[str, int]
     chains: str
-    pictures: str
-    picture_count: int
+    images: str
+    image_count: int
 
 
 async def backup(
     url: str, blobs: Blobs, archive: Archive, progress: Progress, *, key: str | None, now: int
 ) -> tuple[Manifest, Carried]:
-    """Back up the database `url` and its pictures, and the key unless it is None.
+    """Back up the database `url` and its images, and the key unless it is None.
 
     Raises: SetupError when the database is an unfinished copy or `key` is not its own; StorageError.
     """
@@ -55,11 +55,11 @@ async def backup(
     try:
         about, held = await rows.meta(), await summarise(rows)
         carried = await blob_actions.carry(
-            rows.pictures(),
+            rows.images(),
             blobs.get,
             archive.put,
             await archive.kept(),
-            lambda done: progress("keeping pictures", done, held.picture_count),
+            lambda done: progress("keeping images", done, held.image_count),
         )
     finally:
         await rows.close()
@@ -71,8 +71,8 @@ async def backup(
         schema=int(about[SCHEMA]),
         tables=held.tables,
         chains=held.chains,
-        pictures=held.pictures,
-        picture_count=held.picture_count,
+        images=held.images,
+        image_count=held.image_count,
         lost=carried.lost,
         database=await asyncio.to_thread(measure, file.name, file),
         key=_part(key) if key else None,
@@ -85,15 +85,15 @@ async def backup(
 async def summarise(rows: Bulk) -> Summary:
     """Return what a manifest says of a database."""
     tables = {table.name: table for table in await rows.tables() if table.name != META}
-    chains, pictures, count = hashlib.sha256(), hashlib.sha256(), 0
+    chains, images, count = hashlib.sha256(), hashlib.sha256(), 0
     async for page in rows.pages(tables["chain"]):
         for row in page:
             chains.update(msgspec.json.encode(row))
-    async for names in rows.pictures():
-        pictures.update("".join(names).encode())
+    async for names in rows.images():
+        images.update("".join(names).encode())
         count += len(names)
     counts = {name: await rows.count(table) for name, table in tables.items()}
-    return Summary(counts, chains.hexdigest(), pictures.hexdigest(), count)
+    return Summary(counts, chains.hexdigest(), images.hexdigest(), count)
 
 
 async def _examine(url: str, key: str | None) -> None:

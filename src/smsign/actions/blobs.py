@@ -1,4 +1,4 @@
-"""Sweep the store, and carry pictures from one store to another."""
+"""Sweep the store, and carry images from one store to another."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from smsign.errors import NotFound
-from smsign.storage import signatures as rows
-from smsign.storage.blobs import Blobs
-from smsign.storage.db import Database
-from smsign.storage.evidence import sweep_spool
+from smsign.storage.blobs.store import Blobs
+from smsign.storage.blobs.upload import sweep_spool
+from smsign.storage.engine.protocol import Database
+from smsign.storage.rows import signatures as rows
 
 AGE_S = 24 * 3600
-"""How old a picture must be before it is swept: longer than any upload takes to be committed."""
+"""How old an image must be before it is swept: longer than any upload takes to be committed."""
 
 AT_ONCE = 8
-"""Pictures carried at the same time; each is in memory whole."""
+"""Images carried at the same time; each is in memory whole."""
 
 
 async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
-    """Remove what is older than AGE_S and named by no row; return how many pictures went.
+    """Remove what is older than AGE_S and named by no row; return how many images went.
 
     What killed uploads left in the spool goes, too.
     """
@@ -37,16 +37,16 @@ async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
 
 
 class Carried(msgspec.Struct):
-    """What became of the pictures that rows name. `lost` are those that the source has not, or not whole."""
+    """What became of the images that rows name. `lost` are those that the source has not, or not whole."""
 
-    pictures: int = 0
+    images: int = 0
     new: int = 0
     new_bytes: int = 0
     lost: list[str] = []
 
 
 async def list_kept(blobs: Blobs) -> set[bytes]:
-    """Return the SHA-256 of all pictures in a store."""
+    """Return the SHA-256 of all images in a store."""
     return {bytes.fromhex(name) async for name, _ in blobs.names()}
 
 
@@ -57,9 +57,9 @@ async def carry(
     there: set[bytes],
     progress: Callable[[int], None],
 ) -> Carried:
-    """Give `keep` each picture that is named and not `there` yet, once its bytes are proven to be its own.
+    """Give `keep` each image that is named and not `there` yet, once its bytes are proven to be its own.
 
-    A picture that a row names is never swept, so none can go between the rows and this. `progress` is called
+    An image that a row names is never swept, so none can go between the rows and this. `progress` is called
     with how many have been dealt with.
     """
     carried, turns = Carried(), asyncio.Semaphore(AT_ONCE)
@@ -76,7 +76,7 @@ async def carry(
             await keep(sha256, data)
             carried.new += 1
             carried.new_bytes += len(data)
-            progress(carried.pictures + carried.new)
+            progress(carried.images + carried.new)
 
     async for page in named:
         missing = [sha256 for sha256 in page if bytes.fromhex(sha256) not in there]
@@ -86,14 +86,14 @@ async def carry(
                     tasks.create_task(one(sha256))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        carried.pictures += len(page)
-        progress(carried.pictures)
+        carried.images += len(page)
+        progress(carried.images)
     carried.lost.sort()
     return carried
 
 
 async def put(blobs: Blobs, sha256: str, data: bytes) -> None:
-    """Keep a picture's bytes, durably."""
+    """Keep an image's bytes, durably."""
     file = blobs.spool / secrets.token_hex(16)
     await asyncio.to_thread(file.write_bytes, data)
     await blobs.put(sha256, file)

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 from smsign.domain import callbacks
 from smsign.domain.apps import App
-from smsign.domain.callbacks import ACTIVE, PAUSED, Callback, Sender, Sent
+from smsign.domain.callbacks import ACTIVE, PAUSED, Callback, OutgoingRequest, Sender
 from smsign.domain.events import Kind, Subject
-from smsign.domain.forms import FORMS
-from smsign.domain.forms.standard import make_secret
-from smsign.errors import Code, Problem, Refusal, Text
-from smsign.storage import apps as app_rows
-from smsign.storage import callbacks as rows
-from smsign.storage import deliveries, events, outbox
-from smsign.storage.db import Database, Reader, Tx
+from smsign.domain.formats import FORMATS
+from smsign.domain.formats.standard import make_secret
+from smsign.errors import ApiError, Code, Problem, Text
+from smsign.storage.engine.protocol import Database, Reader, Tx
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import callbacks as rows
+from smsign.storage.rows import deliveries, events, outbox
 from smsign.storage.vault import Vault
 
 ECHO_CHARACTERS = 8
@@ -38,13 +38,13 @@ async def register(
     Raises: Refusal 51001 for what is wrong with the parameters, 51005 when the address does not prove itself.
     """
     problems = callbacks.check_url(url)
-    kind = FORMS.get(form)
+    kind = FORMATS.get(form)
     if kind is None:
         reason = Text(f"{form[:40] or 'missing'}: not a form", f"{form[:40] or '缺失'}：不是可用的形式")
-        hint = Text(f"one of {', '.join(FORMS)}", f"可用：{', '.join(FORMS)}")
+        hint = Text(f"one of {', '.join(FORMATS)}", f"可用：{', '.join(FORMATS)}")
         problems.append(Problem("form", reason, hint, Code.INVALID_PARAMETER))
     if problems or kind is None:
-        raise Refusal(Code.INVALID_PARAMETER, problems)
+        raise ApiError(Code.INVALID_PARAMETER, problems)
     _check_room(await rows.list_(db.read, app.id), url, form)
     await _verify(sender, url, echoes=kind.echoes)
     secret = make_secret(secrets.token_bytes(SECRET_BYTES)) if kind.own_secret else None
@@ -182,7 +182,9 @@ async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, 
         await app_rows.lock(tx, app.id)
         await _get(tx, app, callback_id)
         await outbox.put_one(tx, delivery, now=now)
-        await outbox.settle(tx, callback_id, first=delivery.signature_id, last=delivery.signature_id, now=now)
+        await outbox.promote_next(
+            tx, callback_id, first=delivery.signature_id, last=delivery.signature_id, now=now
+        )
         told = {"callback_id": callback_id, "event_id": delivery.event_id}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESENT, actor=actor, now=now, data=told)
 
@@ -230,7 +232,7 @@ async def replay(
                 decisions_only=bool(callback.decisions_only),
                 now=now,
             )
-            await outbox.settle(tx, callback_id, first=first, last=last, now=now)
+            await outbox.promote_next(tx, callback_id, first=first, last=last, now=now)
             return count, last
 
         count, after = await db.write(page)
@@ -273,7 +275,7 @@ async def _verify(sender: Sender, url: str, *, echoes: bool) -> None:
     if not echoes:
         return
     echo = secrets.token_hex(ECHO_CHARACTERS // 2)
-    answer = await sender.send(Sent("GET", f"{url}{'&' if '?' in url else '?'}echostr={echo}"))
+    answer = await sender.send(OutgoingRequest("GET", f"{url}{'&' if '?' in url else '?'}echostr={echo}"))
     if not answer.taken or answer.text.strip() != echo:
         told = answer.error or f"{answer.status} {answer.text[:80]!r}"
         raise callbacks.not_verified(

@@ -1,6 +1,6 @@
 """Copy a whole database into an empty one, of whichever engine.
 
-The source is read as it was at one moment, so it may be served meanwhile. Pictures go first, so that no row
+The source is read as it was at one moment, so it may be served meanwhile. Images go first, so that no row
 ever names one that is not there; then the rows, table by table; then both sides are compared, row by row;
 only then is the target marked as finished, and until then no server opens it.
 
@@ -19,9 +19,10 @@ from itertools import count
 import msgspec
 
 from smsign.errors import SetupError, StorageError
-from smsign.storage.bulk import META, UNFINISHED, Bulk, Table, open_target
-from smsign.storage.db import Row, Tx, open_database
-from smsign.storage.migrate import SCHEMA, drop_meta, migrate, put_meta, steps
+from smsign.storage.engine.bulk import META, UNFINISHED, Bulk, Table
+from smsign.storage.engine.migrate import SCHEMA, drop_meta, migrate, put_meta, steps
+from smsign.storage.engine.protocol import Row, Tx
+from smsign.storage.open import open_database, open_target
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -47,7 +48,7 @@ async def copy(
     """Make the database `url` equal to `source`; go on with a copy that was interrupted.
 
     `restart` throws away what an interrupted one left. `first` is called once the target is known to be fit,
-    before any row is written: to carry the pictures.
+    before any row is written: to carry the images.
 
     Raises: SetupError when the target holds something else, when the schemas differ, or when the source was
     changed since the interruption; StorageError.

@@ -16,13 +16,13 @@ from smsign.actions import callbacks as callback_actions
 from smsign.domain import callbacks
 from smsign.domain.apps import App
 from smsign.domain.audits import refuse_reason
-from smsign.domain.callbacks import ACTIVE, Answer, Callback, Keys, Letter, Sent
+from smsign.domain.callbacks import ACTIVE, Callback, EventPayload, Keys, OutgoingRequest, Response
 from smsign.domain.events import Event, Kind, Subject
-from smsign.domain.forms import FORMS
-from smsign.storage import apps, deliveries, events, outbox, reasons
-from smsign.storage import callbacks as rows
-from smsign.storage.db import Database, Reader, Tx
-from smsign.storage.outbox import Claimed
+from smsign.domain.formats import FORMATS
+from smsign.storage.engine.protocol import Database, Reader, Tx
+from smsign.storage.rows import apps, deliveries, events, outbox, reasons
+from smsign.storage.rows import callbacks as rows
+from smsign.storage.rows.outbox import Claimed
 from smsign.storage.vault import Vault
 
 ACTOR = "system:worker"
@@ -32,14 +32,14 @@ WELL_AGAIN = 3
 SWEEP_ROWS = 1000
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class PreparedDelivery(msgspec.Struct, frozen=True):
     """A claimed row with all that it takes to tell it."""
 
     row: Claimed
     app: App
     callback: Callback
     kind: str
-    sent: Sent
+    sent: OutgoingRequest
 
 
 async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[Claimed]:
@@ -55,7 +55,9 @@ async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now:
     return await db.write(change)
 
 
-async def write(db: Reader, vault: Vault, row: Claimed, *, language: str, now: int) -> Parcel | None:
+async def write(
+    db: Reader, vault: Vault, row: Claimed, *, language: str, now: int
+) -> PreparedDelivery | None:
     """Return a claimed row as it is told now, or None if its endpoint is gone or paused meanwhile."""
     callback = await rows.find_any(db, row.callback_id)
     app = await apps.find(db, callback.app_id) if callback else None
@@ -63,47 +65,49 @@ async def write(db: Reader, vault: Vault, row: Claimed, *, language: str, now: i
         return None
     history = await events.list_(db, Subject.SIGNATURE, row.signature_id)
     history = [event for event in history if event.seq <= row.seq]
-    form = FORMS[callback.form]
+    form = FORMATS[callback.form]
     if form.own_secret:
         keys = Keys(app.app_key, callback_actions.secrets_of(vault, app, callback, now=now))
     else:
         sealed = await apps.get_sealed(db, app.id)
         keys = Keys(app.app_key, (vault.unseal(sealed, app_key=app.app_key),))
-    letter = await _letter(db, history, language)
-    sent = form.write(letter, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
-    return Parcel(row, app, callback, letter.kind, sent)
+    payload = await _make_payload(db, history, language)
+    sent = form.write(payload, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
+    return PreparedDelivery(row, app, callback, payload.kind, sent)
 
 
-async def record(db: Database, parcel: Parcel, answer: Answer, *, chance: float, at: int, now: int) -> str:
+async def record(
+    db: Database, prepared: PreparedDelivery, answer: Response, *, chance: float, at: int, now: int
+) -> str:
     """Record an attempt made at `at`, and take its row away or put it off; return why the endpoint is paused.
 
     The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
     """
-    row, form = parcel.row, FORMS[parcel.callback.form]
+    row, form = prepared.row, FORMATS[prepared.callback.form]
     failed = row.attempts + 1
 
     async def change(tx: Tx) -> tuple[str, bool]:
         await outbox.lock_signature(tx, row.signature_id)
-        await deliveries.insert(tx, row, kind=parcel.kind, sent=parcel.sent, answer=answer, at=at)
+        await deliveries.insert(tx, row, kind=prepared.kind, sent=prepared.sent, answer=answer, at=at)
         if answer.taken:
             if await outbox.delete(tx, row):
-                await _settle(tx, row, now)
+                await _promote_next(tx, row, now)
             return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
         due_at = callbacks.next_try_at(form, answer, failed=failed, now=now, chance=chance)
         if await outbox.update_failed(tx, row, due_at=due_at):
-            await _settle(tx, row, now)
+            await _promote_next(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
         return callbacks.why_pause(form, answer, failed=failed, in_a_row=in_a_row), False
 
-    async def hasten(tx: Tx) -> None:
-        await outbox.hasten(tx, row.callback_id, now=now)
+    async def retry_now(tx: Tx) -> None:
+        await outbox.retry_now(tx, row.callback_id, now=now)
 
     why, well_again = await db.write(change)
     if well_again:
-        await db.write(hasten)
+        await db.write(retry_now)
     if why:
         await callback_actions.pause(
-            db, app=parcel.app, callback_id=row.callback_id, why=why, actor=ACTOR, now=now
+            db, app=prepared.app, callback_id=row.callback_id, why=why, actor=ACTOR, now=now
         )
     return why
 
@@ -135,24 +139,24 @@ async def sweep(db: Database, *, keep_days: int, now: int) -> int:
             return gone
 
 
-async def _settle(tx: Tx, row: Claimed, now: int) -> None:
-    await outbox.settle(tx, row.callback_id, first=row.signature_id, last=row.signature_id, now=now)
+async def _promote_next(tx: Tx, row: Claimed, now: int) -> None:
+    await outbox.promote_next(tx, row.callback_id, first=row.signature_id, last=row.signature_id, now=now)
 
 
-async def _letter(db: Reader, history: Sequence[Event], language: str) -> Letter:
-    event, moment = history[-1], callbacks.moment_after(history)
-    letter = Letter(
+async def _make_payload(db: Reader, history: Sequence[Event], language: str) -> EventPayload:
+    event, snapshot = history[-1], callbacks.snapshot_after(history)
+    payload = EventPayload(
         event.id,
         event.kind,
         rfc3339(event.at),
         event.seq,
         event.subject_id,
-        moment.content,
-        moment.status,
-        moment.version,
+        snapshot.content,
+        snapshot.status,
+        snapshot.version,
     )
     if event.kind != Kind.REFUSED:
-        return letter
+        return payload
     told = msgspec.json.decode(event.data)
     known = await reasons.list_(db)
     coded = [
@@ -166,7 +170,7 @@ async def _letter(db: Reader, history: Sequence[Event], language: str) -> Letter
         if code in known
     ]
     line = refuse_reason(known, told["reasons"], told["note"], language)
-    return msgspec.structs.replace(letter, refuse_reason=line, reasons=coded)
+    return msgspec.structs.replace(payload, refuse_reason=line, reasons=coded)
 
 
 def rfc3339(at: int) -> str:

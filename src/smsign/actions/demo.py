@@ -12,10 +12,10 @@ from smsign.actions.events import record
 from smsign.domain.events import Kind
 from smsign.domain.signatures import Submission
 from smsign.errors import SetupError
-from smsign.storage import apps as app_rows
-from smsign.storage import signatures as rows
-from smsign.storage.db import Database, Tx
-from smsign.storage.migrate import get_meta, put_meta
+from smsign.storage.engine.migrate import get_meta, put_meta
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import signatures as rows
 from smsign.storage.vault import Vault
 
 KEYS = Keys("7d431e42dfa6a6d693ac2d04", "5e987ac6d2e04d95a9d8f0d1")

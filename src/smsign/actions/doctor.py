@@ -12,13 +12,13 @@ import msgspec
 from smsign.actions import events
 from smsign.actions.blobs import AGE_S
 from smsign.actions.copy import Progress
-from smsign.errors import Crowded, SmsignError
-from smsign.storage import health
-from smsign.storage.blobs import Blobs, open_blobs
-from smsign.storage.bulk import UNFINISHED, Bulk, open_source, sqlite_path
-from smsign.storage.db import Database, open_database
-from smsign.storage.migrate import SCHEMA, steps
-from smsign.storage.stores import KEY_FINGERPRINT
+from smsign.errors import SmsignError, TooManyConnections
+from smsign.storage.blobs.store import Blobs
+from smsign.storage.engine.bulk import UNFINISHED, Bulk
+from smsign.storage.engine.migrate import SCHEMA, steps
+from smsign.storage.engine.protocol import Database
+from smsign.storage.open import KEY_FINGERPRINT, open_blobs, open_database, open_source, sqlite_path
+from smsign.storage.rows import health
 from smsign.storage.vault import fingerprint, read_key
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
     mend: str = ""
 
 
-class Patient(msgspec.Struct, frozen=True, kw_only=True):
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything is, and what time it is (UTC microseconds)."""
 
     folder: Path
@@ -49,27 +49,30 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
-async def examine(patient: Patient, progress: Progress) -> AsyncIterator[Finding]:
+async def diagnose(installation: Installation, progress: Progress) -> AsyncIterator[Finding]:
     """Yield what is found, in the order in which it is best mended."""
-    if not patient.folder.is_dir():
+    if not installation.folder.is_dir():
         yield Finding(
-            "data folder", WRONG, f"{patient.folder} does not exist", "name it with --data or SMSIGN_DATA"
+            "data folder",
+            WRONG,
+            f"{installation.folder} does not exist",
+            "name it with --data or SMSIGN_DATA",
         )
         return
-    if shut := _way_into(patient.folder):
-        yield Finding("data folder", WRONG, f"{patient.folder} cannot be read and written to", shut)
-    if not os.access(patient.folder, os.R_OK | os.X_OK):
+    if shut := _way_into(installation.folder):
+        yield Finding("data folder", WRONG, f"{installation.folder} cannot be read and written to", shut)
+    if not os.access(installation.folder, os.R_OK | os.X_OK):
         return
-    for finding in (*_look_at_folder(patient), *_look_at_disk(patient)):
+    for finding in (*_look_at_folder(installation), *_look_at_disk(installation)):
         yield finding
     try:
-        rows = await open_source(patient.database_url)
-        db = await open_database(patient.database_url, pool_size=2)
+        rows = await open_source(installation.database_url)
+        db = await open_database(installation.database_url, pool_size=2)
     except SmsignError as error:
-        yield Finding("database", WRONG, str(error), _mend_database(patient, error))
+        yield Finding("database", WRONG, str(error), _mend_database(installation, error))
         return
     try:
-        async for finding in _look_inside(patient, rows, db, progress):
+        async for finding in _look_inside(installation, rows, db, progress):
             yield finding
     except SmsignError as error:
         yield Finding("database", WRONG, str(error), _RESTORE)
@@ -88,9 +91,9 @@ def _way_into(place: Path) -> str | None:
     return f"chmod u+rwX {place}; if that is not it, the disk is mounted read-only"
 
 
-def _mend_database(patient: Patient, error: SmsignError) -> str:
-    path = sqlite_path(patient.database_url)
-    if isinstance(error, Crowded):
+def _mend_database(installation: Installation, error: SmsignError) -> str:
+    path = sqlite_path(installation.database_url)
+    if isinstance(error, TooManyConnections):
         return "see database_pool, and in pg_stat_activity what else is connected"
     if path is None:
         return "start its server, or name another with --database"
@@ -102,8 +105,8 @@ def _mend_database(patient: Patient, error: SmsignError) -> str:
     return f"name another with --database, or {_RESTORE}"
 
 
-def _look_at_folder(patient: Patient) -> Iterator[Finding]:
-    folder, check = patient.folder, "data folder"
+def _look_at_folder(installation: Installation) -> Iterator[Finding]:
+    folder, check = installation.folder, "data folder"
     about = folder.stat()
     if about.st_mode & 0o022:
         yield Finding(check, WRONG, f"{folder} can be written to by other users", f"chmod 700 {folder}")
@@ -113,8 +116,8 @@ def _look_at_folder(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield Finding(check, OK, f"{folder} is its owner's alone")
-    files = [patient.key_file, *folder.glob("*.db*"), folder / "blobs"]
-    if path := sqlite_path(patient.database_url):
+    files = [installation.key_file, *folder.glob("*.db*"), folder / "blobs"]
+    if path := sqlite_path(installation.database_url):
         files.append(path)
     for file in sorted({file for file in files if file.exists() and file.stat().st_uid != about.st_uid}):
         yield Finding(
@@ -125,12 +128,12 @@ def _look_at_folder(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _look_at_disk(patient: Patient) -> Iterator[Finding]:
-    places = [patient.folder]
-    if path := sqlite_path(patient.database_url):
+def _look_at_disk(installation: Installation) -> Iterator[Finding]:
+    places = [installation.folder]
+    if path := sqlite_path(installation.database_url):
         places.append(path.parent)
-    if patient.blobs_url.startswith("file:"):
-        places.append(Path(patient.blobs_url.removeprefix("file:").removeprefix("//")))
+    if installation.blobs_url.startswith("file:"):
+        places.append(Path(installation.blobs_url.removeprefix("file:").removeprefix("//")))
     seen = set()
     for place in places:
         if not place.exists() or (device := place.stat().st_dev) in seen:
@@ -143,21 +146,21 @@ def _look_at_disk(patient: Patient) -> Iterator[Finding]:
 
 
 async def _look_inside(
-    patient: Patient, rows: Bulk, db: Database, progress: Progress
+    installation: Installation, rows: Bulk, db: Database, progress: Progress
 ) -> AsyncIterator[Finding]:
     about = await rows.meta()
     yield (schema := _look_at_schema(about))
-    yield _look_at_key(patient, about)
+    yield _look_at_key(installation, about)
     if schema.state != OK:
         return
     looks: tuple[tuple[str, Callable[[], Awaitable[Finding]]], ...] = (
-        ("clock", lambda: _look_at_clock(patient, db)),
-        ("integrity", lambda: _look_at_pages(patient, db)),
+        ("clock", lambda: _look_at_clock(installation, db)),
+        ("integrity", lambda: _look_at_pages(installation, db)),
         ("ids", lambda: _look_at_ids(rows)),
         ("rows", lambda: _look_at_rows(db)),
         ("ledger", lambda: _look_at_ledger(db, progress)),
-        ("outbox", lambda: _look_at_outbox(patient, rows, db)),
-        ("pictures", lambda: _look_at_pictures(patient, rows, progress)),
+        ("outbox", lambda: _look_at_outbox(installation, rows, db)),
+        ("images", lambda: _look_at_images(installation, rows, progress)),
     )
     for check, look in looks:
         try:
@@ -182,11 +185,11 @@ def _look_at_schema(about: dict[str, str]) -> Finding:
     return Finding(check, OK, f"number {number}")
 
 
-def _look_at_key(patient: Patient, about: dict[str, str]) -> Finding:
-    check, file = "secret key", patient.key_file
+def _look_at_key(installation: Installation, about: dict[str, str]) -> Finding:
+    check, file = "secret key", installation.key_file
     try:
-        key = read_key(patient.key, file)
-        in_file = read_key("", file) if patient.key else key
+        key = read_key(installation.key, file)
+        in_file = read_key("", file) if installation.key else key
     except (SmsignError, OSError) as error:
         return Finding(check, WRONG, str(error), "put the right key in place")
     if key is None:
@@ -200,20 +203,20 @@ def _look_at_key(patient: Patient, about: dict[str, str]) -> Finding:
     return Finding(check, OK, "it is this database's")
 
 
-async def _look_at_clock(patient: Patient, db: Database) -> Finding:
+async def _look_at_clock(installation: Installation, db: Database) -> Finding:
     check, mend = "clock", "set the clock: timedatectl set-ntp true"
     newest = await health.newest_event_at(db.scan) or 0
-    if newest > patient.now + CLOCK_APART_US:
-        return Finding(check, WRONG, f"the newest event is {_span(newest - patient.now)} in the future", mend)
-    server = await health.server_clock(db.scan, patient.database_url)
-    if server and abs(server - patient.now) > CLOCK_APART_US:
-        apart = _span(abs(server - patient.now))
+    if (ahead := newest - installation.now) > CLOCK_APART_US:
+        return Finding(check, WRONG, f"the newest event is {_span(ahead)} in the future", mend)
+    server = await health.server_clock(db.scan, installation.database_url)
+    if server and abs(server - installation.now) > CLOCK_APART_US:
+        apart = _span(abs(server - installation.now))
         return Finding(check, WARNING, f"this machine and the database's server are {apart} apart", mend)
     return Finding(check, OK, "it agrees with the newest event" + " and the database's server" * bool(server))
 
 
-async def _look_at_pages(patient: Patient, db: Database) -> Finding:
-    damage = await health.find_damage(db.scan, patient.database_url)
+async def _look_at_pages(installation: Installation, db: Database) -> Finding:
+    damage = await health.find_damage(db.scan, installation.database_url)
     told = "; ".join(damage) or "the engine finds no fault"
     return Finding("integrity", WRONG if damage else OK, told, _RESTORE if damage else "")
 
@@ -242,30 +245,30 @@ async def _look_at_ledger(db: Database, progress: Progress) -> Finding:
     )
 
 
-async def _look_at_outbox(patient: Patient, rows: Bulk, db: Database) -> Finding:
+async def _look_at_outbox(installation: Installation, rows: Bulk, db: Database) -> Finding:
     waiting = await health.find_waiting(rows, db.scan)
     if waiting is None:
         return Finding("outbox", OK, "nothing waits")
     count, since = waiting
-    told = f"{count:,} events wait for endpoints, the oldest for {_span(patient.now - since)}"
-    if patient.now - since < DAY_US:
+    told = f"{count:,} events wait for endpoints, the oldest for {_span(installation.now - since)}"
+    if installation.now - since < DAY_US:
         return Finding("outbox", OK, told)
     return Finding(
         "outbox", WARNING, told, "see that `smsign serve` or a worker runs, and which endpoint is down"
     )
 
 
-async def _look_at_pictures(patient: Patient, rows: Bulk, progress: Progress) -> Finding:
-    check = "pictures"
+async def _look_at_images(installation: Installation, rows: Bulk, progress: Progress) -> Finding:
+    check = "images"
     try:
-        blobs = open_blobs(patient.blobs_url, data=patient.folder)
+        blobs = open_blobs(installation.blobs_url, data=installation.folder)
         await blobs.check()
-        missing, kept, orphans = await _compare(rows, blobs, patient.now / 1e6 - AGE_S, progress)
+        missing, kept, orphans = await _compare(rows, blobs, installation.now / 1e6 - AGE_S, progress)
     except SmsignError as error:
         return Finding(check, WRONG, str(error), "see --blobs, its permissions, and the AWS_… variables")
     if missing:
         told = f"{len(missing):,} of those that rows name are missing: {missing[0]}"
-        return Finding(check, WRONG, told, f"bring them back from a backup into {patient.blobs_url}")
+        return Finding(check, WRONG, told, f"bring them back from a backup into {installation.blobs_url}")
     if orphans:
         told = f"{orphans:,} older than a day are named by no row"
         return Finding(check, WARNING, told, "smsign sweep removes them; see that sweep_hours is not 0")
@@ -276,7 +279,7 @@ async def _compare(
     rows: Bulk, blobs: Blobs, before_s: float, progress: Progress
 ) -> tuple[list[str], int, int]:
     # The rows were read first: what they name was kept before, and is never swept.
-    named = {bytes.fromhex(sha256) async for page in rows.pictures() for sha256 in page}
+    named = {bytes.fromhex(sha256) async for page in rows.images() for sha256 in page}
     total, kept, orphans = len(named), 0, 0
     async for sha256, put_s in blobs.names():
         kept += 1
@@ -284,7 +287,7 @@ async def _compare(
             named.discard(bytes.fromhex(sha256))
         elif put_s < before_s:
             orphans += 1
-        progress("looking for pictures", kept, max(total, kept))
+        progress("looking for images", kept, max(total, kept))
     return sorted(sha256.hex() for sha256 in named), kept, orphans
 
 

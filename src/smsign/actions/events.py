@@ -9,8 +9,8 @@ import msgspec
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Kind, Subject
 from smsign.errors import Unreadable
-from smsign.storage import events as rows
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import events as rows
 
 PAGE = 2000
 
@@ -33,13 +33,13 @@ async def record(
     now: int,
     data: Mapping[str, object] | None = None,
     first: bool = False,
-    heard: bool = True,
+    has_callbacks: bool = True,
 ) -> None:
     """Add an event of a signature to the ledger and, unless no endpoint would hear of it, to the outbox."""
     seq = await rows.append(
         tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
     )
-    if heard:
+    if has_callbacks:
         await rows.tell(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 

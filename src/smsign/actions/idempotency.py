@@ -8,15 +8,15 @@ import msgspec
 
 from smsign.domain import idempotency, quotas
 from smsign.domain.idempotency import Answered
-from smsign.errors import Conflict, Refusal
-from smsign.storage import idempotency as rows
-from smsign.storage import quotas as quota_rows
-from smsign.storage.db import Change, Database, Tx
+from smsign.errors import ApiError, Conflict
+from smsign.storage.engine.protocol import Change, Database, Tx
+from smsign.storage.rows import idempotency as rows
+from smsign.storage.rows import quotas as quota_rows
 
 _SWEPT_AT_ONCE = 1000
 
 
-class Once(msgspec.Struct, frozen=True):
+class IdempotentWrite(msgspec.Struct, frozen=True):
     """What surrounds a submission beyond its own rows: the key that it came under, the limit of the day."""
 
     app_id: int
@@ -34,7 +34,7 @@ class Once(msgspec.Struct, frozen=True):
         """
         try:
             return await db.write(lambda tx: self._change(tx, submit))
-        except (Refusal, Conflict):
+        except (ApiError, Conflict):
             if self.key is None or (answered := await rows.find(db.read, self.app_id, self.key)) is None:
                 raise
             return idempotency.check_same(answered, self.request_hash)

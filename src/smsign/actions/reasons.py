@@ -6,9 +6,9 @@ from smsign.domain.audits import REASONS
 from smsign.domain.events import Kind, Subject
 from smsign.domain.signatures import is_text
 from smsign.errors import InvalidInput, NotFound, Text
-from smsign.storage import events
-from smsign.storage import reasons as rows
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import events
+from smsign.storage.rows import reasons as rows
 
 TEXT_MAX = 300
 

@@ -13,11 +13,10 @@ from smsign.actions.blobs import Carried
 from smsign.actions.copy import Copied, Progress, copy
 from smsign.actions.events import Verdict, verify
 from smsign.errors import SetupError, StorageError
-from smsign.storage.archive import KEY, Archive, Manifest
-from smsign.storage.blobs import Blobs
-from smsign.storage.bulk import open_source
-from smsign.storage.db import open_database
-from smsign.storage.migrate import migrate, steps
+from smsign.storage.archive.format import KEY, Archive, Manifest
+from smsign.storage.blobs.store import Blobs
+from smsign.storage.engine.migrate import migrate, steps
+from smsign.storage.open import open_database, open_source
 from smsign.storage.vault import fingerprint, read_key, write_key
 
 
@@ -33,7 +32,7 @@ class Restored(msgspec.Struct, frozen=True):
 async def restore(
     archive: Archive, url: str, blobs: Blobs, progress: Progress, *, key: str, key_file: Path, work: Path
 ) -> Restored:
-    """Put everything in place: the key, the pictures, the rows. Interrupted, it may be called again.
+    """Put everything in place: the key, the images, the rows. Interrupted, it may be called again.
 
     `key` is the one in the settings, if any; `work` a folder for the backup's database meanwhile.
 
@@ -55,11 +54,11 @@ async def restore(
         if new_key:
             write_key(key_file, new_key)
         carried = await blob_actions.carry(
-            rows.pictures(),
+            rows.images(),
             archive.get,
             lambda sha256, data: blob_actions.put(blobs, sha256, data),
             await blob_actions.list_kept(blobs),
-            lambda done: progress("restoring pictures", done, manifest.picture_count),
+            lambda done: progress("restoring images", done, manifest.image_count),
         )
 
     rows = await open_source(f"sqlite:{file}")
@@ -67,7 +66,7 @@ async def restore(
         copied = await copy(rows, url, progress, first=carry)
     finally:
         await rows.close()
-    assert carried is not None, "the copy called for the pictures first"
+    assert carried is not None, "the copy called for the images first"
     return Restored(manifest, copied, carried, await _prove(url, progress))
 
 
@@ -78,8 +77,8 @@ async def _check(manifest: Manifest, file: Path) -> None:
         held = await summarise(rows)
     finally:
         await rows.close()
-    told = (manifest.tables, manifest.chains, manifest.pictures)
-    if told != (held.tables, held.chains, held.pictures):
+    told = (manifest.tables, manifest.chains, manifest.images)
+    if told != (held.tables, held.chains, held.images):
         raise StorageError("backup: its database is not the one that its manifest describes")
     db = await open_database(f"sqlite:{file}", pool_size=1)
     try:

@@ -10,23 +10,23 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from smsign.actions import testing
+from smsign.actions import sandbox
 from smsign.actions.events import record
-from smsign.actions.idempotency import Once
+from smsign.actions.idempotency import IdempotentWrite
 from smsign.domain import content as contents
 from smsign.domain import images, quotas, signatures
 from smsign.domain.apps import App
 from smsign.domain.events import Kind
 from smsign.domain.idempotency import fingerprint
 from smsign.domain.signatures import Rules, Signature, Status, Submission
-from smsign.errors import Conflict, Problem, Refusal, rank, refuse
-from smsign.storage import apps as app_rows
-from smsign.storage import leases
-from smsign.storage import quotas as quota_rows
-from smsign.storage import signatures as rows
-from smsign.storage.blobs import Blobs
-from smsign.storage.db import Database, Tx
-from smsign.storage.evidence import Incoming
+from smsign.errors import ApiError, Conflict, Problem, raise_if_any, rank
+from smsign.storage.blobs.store import Blobs
+from smsign.storage.blobs.upload import Upload
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import leases
+from smsign.storage.rows import quotas as quota_rows
+from smsign.storage.rows import signatures as rows
 
 
 async def submit(
@@ -37,7 +37,7 @@ async def submit(
     app: App,
     signature_id: int | None = None,
     fields: Mapping[str, str],
-    pictures: Sequence[Incoming],
+    uploads: Sequence[Upload],
     problems: Sequence[Problem] = (),
     actor: str,
     now: int,
@@ -52,10 +52,10 @@ async def submit(
     50102 to modify one that is unknown or has passed, 51002 for a key of another submission, 51003 over
     the limit of the day.
     """
-    submission, found = await _examine(rules, fields, pictures)
-    refuse([*problems, *found])
-    for picture in pictures:  # before the transaction: a row never names a picture that is not on disk
-        await picture.keep(blobs)
+    submission, found = await _validate(rules, fields, uploads)
+    raise_if_any([*problems, *found])
+    for upload in uploads:  # before the transaction: a row never names an image that is not on disk
+        await upload.store(blobs)
 
     async def change(tx: Tx) -> int:
         if signature_id is None:
@@ -63,13 +63,13 @@ async def submit(
         else:
             submitted = await _update(tx, app.id, signature_id, submission, actor=actor, now=now)
         if app.test_delay_ms == 0:
-            await testing.decide_at_once(tx, app.id, submitted, now=now)
+            await sandbox.decide_at_once(tx, app.id, submitted, now=now)
         return submitted
 
     limit = quotas.limit_of(app, rules)
     if key is None and not limit:
         return await db.write(change)
-    once = Once(app.id, key, fingerprint(signature_id, submission), limit, now)
+    once = IdempotentWrite(app.id, key, fingerprint(signature_id, submission), limit, now)
     return await once.write(db, change)
 
 
@@ -113,7 +113,7 @@ async def check(
     app: App,
     signature_id: int | None,
     fields: Mapping[str, str],
-    pictures: Sequence[Incoming],
+    uploads: Sequence[Upload],
     problems: Sequence[Problem] = (),
     now: int,
 ) -> list[Problem]:
@@ -123,7 +123,7 @@ async def check(
     """
     signature = await rows.find(db.read, app.id, signature_id) if signature_id is not None else None
     unknown = _met(signatures.unknown_id()) if signature_id is not None and signature is None else []
-    _, found = await _examine(rules, fields, pictures)
+    _, found = await _validate(rules, fields, uploads)
     met = []
     limit = quotas.limit_of(app, rules)
     if limit and await quota_rows.get(db.read, app.id, quotas.day_of(now)) >= limit:
@@ -135,7 +135,7 @@ async def check(
     return [*unknown, *rank([*problems, *found]), *met]
 
 
-def _met(refusal: Refusal) -> list[Problem]:
+def _met(refusal: ApiError) -> list[Problem]:
     return [msgspec.structs.replace(problem, code=refusal.code) for problem in refusal.problems]
 
 
@@ -143,7 +143,7 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
     inserted = await rows.insert(tx, app_id, content=submission.content, now=now)
     if inserted is None:
         raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
-    signature_id, heard = inserted
+    signature_id, has_callbacks = inserted
     await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
     await record(
         tx,
@@ -154,7 +154,7 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
         now=now,
         data=submission.told(1),
         first=True,
-        heard=heard,
+        has_callbacks=has_callbacks,
     )
     return signature_id
 
@@ -182,8 +182,8 @@ async def _lock(tx: Tx, app_id: int, signature_id: int) -> Signature:
     return signature
 
 
-async def _examine(
-    rules: Rules, fields: Mapping[str, str], pictures: Sequence[Incoming]
+async def _validate(
+    rules: Rules, fields: Mapping[str, str], uploads: Sequence[Upload]
 ) -> tuple[Submission, list[Problem]]:
     """Return what is submitted, and everything that is wrong with it."""
     content = fields.get("sign", "")
@@ -193,9 +193,9 @@ async def _examine(
         problems += contents.check(content, at_least=rules.content_min, at_most=rules.content_max)
     else:
         problems.append(signatures.missing_content())
-    slots, misplaced = images.assign_slots([picture.field for picture in pictures])
+    slots, misplaced = images.assign_slots([upload.field for upload in uploads])
     problems += misplaced
-    for picture, slot in zip(pictures, slots, strict=True):
-        problems += await picture.examine(slot, rules)
-    kept = tuple(each.image for each in pictures if each.image is not None)
+    for upload, slot in zip(uploads, slots, strict=True):
+        problems += await upload.validate(slot, rules)
+    kept = tuple(each.image for each in uploads if each.image is not None)
     return Submission(content, texts, kept), problems

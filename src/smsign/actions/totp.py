@@ -13,9 +13,9 @@ from smsign.actions.accounts import token_hash
 from smsign.domain.accounts import Account
 from smsign.domain.events import Kind, Subject
 from smsign.errors import InvalidInput
-from smsign.storage import accounts as rows
-from smsign.storage import events
-from smsign.storage.db import Database, Tx
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import accounts as rows
+from smsign.storage.rows import events
 from smsign.storage.vault import Vault
 
 STEP_S = 30

@@ -15,35 +15,41 @@ from smsign.cli.lazy import LazyGroup
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 COMMANDS = {
-    "serve": ("smsign.cli.serve", "Start the server."),
-    "worker": ("smsign.cli.worker", "Tell callbacks, and decide for test applications, without a server."),
-    "migrate": ("smsign.cli.serve", "Bring the database's schema up to date, as every start does."),
-    "sweep": (
-        "smsign.cli.serve",
-        "Remove pictures that no submission names, and forget old Idempotency-Keys.",
+    "serve": ("smsign.cli.operator.serve", "Start the server."),
+    "worker": (
+        "smsign.cli.operator.worker",
+        "Tell callbacks, and decide for test applications, without a server.",
     ),
-    "app": ("smsign.cli.app", "Make and manage applications: the customers of the API."),
+    "migrate": ("smsign.cli.operator.serve", "Bring the database's schema up to date, as every start does."),
+    "sweep": (
+        "smsign.cli.operator.serve",
+        "Remove images that no submission names, and forget old Idempotency-Keys.",
+    ),
+    "app": ("smsign.cli.operator.app", "Make and manage applications: the customers of the API."),
     "callback": (
-        "smsign.cli.callback",
+        "smsign.cli.operator.callback",
         "Manage callbacks: where an application's events are told.",
     ),
-    "account": ("smsign.cli.account", "Invite people to the console, and see who is there."),
-    "audit": ("smsign.cli.audit", "See what waits for a decision, and decide."),
-    "events": ("smsign.cli.events", "Look after the ledger of what happened."),
-    "copy": ("smsign.cli.copy", "Copy everything into an empty database, of either engine."),
-    "backup": ("smsign.cli.backup", "Back up everything, while the server runs."),
+    "account": ("smsign.cli.operator.account", "Invite people to the console, and see who is there."),
+    "audit": ("smsign.cli.operator.audit", "See what waits for a decision, and decide."),
+    "events": ("smsign.cli.operator.events", "Look after the ledger of what happened."),
+    "copy": ("smsign.cli.operator.copy", "Copy everything into an empty database, of either engine."),
+    "backup": ("smsign.cli.operator.backup", "Back up everything, while the server runs."),
     "restore": (
-        "smsign.cli.backup",
+        "smsign.cli.operator.backup",
         "Restore a backup into an empty database and data folder, of either engine.",
     ),
     "doctor": (
-        "smsign.cli.doctor",
+        "smsign.cli.operator.doctor",
         "Look at everything that can be wrong, and say how to mend it; change nothing.",
     ),
-    "sign": ("smsign.cli.sign", "Submit signatures to a service, and ask about them."),
-    "import": ("smsign.cli.imports", "Submit the rows of a CSV, one after the other; can be resumed."),
-    "export": ("smsign.cli.export", "Write all signatures as CSV or JSON lines."),
-    "profile": ("smsign.cli.profile", "Keep addresses and keys of services under names."),
+    "sign": ("smsign.cli.integrator.sign", "Submit signatures to a service, and ask about them."),
+    "import": (
+        "smsign.cli.integrator.imports",
+        "Submit the rows of a CSV, one after the other; can be resumed.",
+    ),
+    "export": ("smsign.cli.integrator.export", "Write all signatures as CSV or JSON lines."),
+    "profile": ("smsign.cli.integrator.profile", "Keep addresses and keys of services under names."),
     "completion": ("smsign.cli.completion", "Print the script that completes commands in a shell."),
 }
 
@@ -67,7 +73,7 @@ def cli() -> None:
     For integrators, from anywhere, with an application's keys:
     smsign profile add NAME --url URL --app-key KEY     or: SMSIGN_URL, SMSIGN_APP_KEY, SMSIGN_MASTER_SECRET
     smsign sign submit 极光推送 --image licence.png --wait
-    smsign import rows.csv --pictures FOLDER
+    smsign import rows.csv --images FOLDER
 
     \b
     Exit codes: 0 done · 1 refused or failed, with the reason on standard error · 2 wrong usage
@@ -77,11 +83,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a failure that smsign foresees is one line, not a traceback."""
-    from smsign.errors import Refusal, SmsignError
+    from smsign.errors import ApiError, SmsignError
 
     try:
         cli(prog_name="smsign")
-    except Refusal as refusal:
+    except ApiError as refusal:
         for problem in refusal.problems:
             click.echo(f"smsign: {problem.field}: {problem.reason.en}; {problem.hint.en}", err=True)
         sys.exit(1)

@@ -13,7 +13,7 @@ import click
 
 from smsign import config
 from smsign.config import SETTINGS, Setting, Settings
-from smsign.storage.stores import Stores, open_stores
+from smsign.storage.open import Stores, open_stores
 
 T = TypeVar("T")
 Command = Callable[..., Any]

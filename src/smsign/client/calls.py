@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from smsign.client.drivers import Options
-from smsign.client.steps import Answer, Call, Request, check_done, decode, send
+from smsign.client.steps import Call, Request, Response, check_done, decode, send
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Calls:
         """Return which application this calls as, and where: no secret."""
         return f"{self._options.app_key}@{self._options.base_url}"
 
-    def _send(self, request: Request) -> Call[Answer]:
+    def _send(self, request: Request) -> Call[Response]:
         return (yield from send(request, retries=self._options.retries))
 
     def _perform(self, request: Request) -> Call[None]:

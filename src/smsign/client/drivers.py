@@ -10,8 +10,8 @@ from typing import Self, TypeVar
 
 import httpx2
 
-from smsign.client.form import Body, Form
-from smsign.client.steps import Answer, Call, Items, NoAnswer, Outcome, Request, Sleep
+from smsign.client.form import Body, SubmissionForm
+from smsign.client.steps import Call, Items, NoResponse, Outcome, Request, Response, Sleep
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Options:
         headers = {**self._headers, **step.headers}
         stream: _Stream | None = None
         content: bytes | None = None
-        if isinstance(step.body, Form):
+        if isinstance(step.body, SubmissionForm):
             assert body is not None
             stream = _Stream(body)
             headers |= {"content-type": step.body.content_type, "content-length": str(body.length)}
@@ -122,7 +122,7 @@ class Blocking:
         if isinstance(step, Sleep):
             time.sleep(step.seconds)
             return None
-        body = step.body.open() if isinstance(step.body, Form) else None
+        body = step.body.open() if isinstance(step.body, SubmissionForm) else None
         try:
             return _answer(self._http.send(self._options.request(step, body), auth=self._options.auth))
         except httpx2.RequestError as error:
@@ -189,7 +189,7 @@ class Async:
         if isinstance(step, Sleep):
             await asyncio.sleep(step.seconds)
             return None
-        body = step.body.open() if isinstance(step.body, Form) else None
+        body = step.body.open() if isinstance(step.body, SubmissionForm) else None
         try:
             request = self._options.request(step, body)
             return _answer(await self._http.send(request, auth=self._options.auth))
@@ -215,10 +215,10 @@ class _Stream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             yield chunk
 
 
-def _answer(response: httpx2.Response) -> Answer:
-    return Answer(response.status_code, response.headers, response.content)
+def _answer(response: httpx2.Response) -> Response:
+    return Response(response.status_code, response.headers, response.content)
 
 
-def _no_answer(error: httpx2.RequestError) -> NoAnswer:
+def _no_answer(error: httpx2.RequestError) -> NoResponse:
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return NoAnswer(what, maybe_done=not isinstance(error, _NEVER_SENT))
+    return NoResponse(what, maybe_done=not isinstance(error, _NEVER_SENT))

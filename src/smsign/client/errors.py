@@ -161,7 +161,7 @@ class WrongTemplateType(SmsignApiError, code=50025, message="wrong template type
 
 
 class InvalidImage(SmsignApiError, code=50101, message="invalid image"):
-    """A picture is against the rules."""
+    """An image is against the rules."""
 
 
 class InvalidSignId(SmsignApiError, code=50102, message="invalid sign id"):
@@ -188,7 +188,7 @@ class KeyReused(SmsignApiError, code=51002, message="idempotency key reused"):
     """The Idempotency-Key was used for another submission."""
 
 
-class TooMany(SmsignApiError, code=51003, message="too many submissions"):
+class TooManySubmissions(SmsignApiError, code=51003, message="too many submissions"):
     """The application's submissions of this day are used up."""
 
 

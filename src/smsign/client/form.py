@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, TypedDict
 
-Picture: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+ImageFile: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 """A path, the bytes themselves, or a file open for reading bytes."""
 
-Pictures: TypeAlias = Sequence[Picture] | Mapping[str, Picture]
+ImageFiles: TypeAlias = Sequence[ImageFile] | Mapping[str, ImageFile]
 """In order (`image0` … `image3`), or by slot (`{"idCardImage": …}`)."""
 
 
@@ -43,16 +43,16 @@ SLOTS = (
 PIECE_BYTES = 64 * 1024
 
 
-class Form:
-    """Texts and pictures. A form can be sent any number of times: each `open` begins from the start."""
+class SubmissionForm:
+    """Texts and images. A form can be sent any number of times: each `open` begins from the start."""
 
-    def __init__(self, texts: Mapping[str, object], pictures: Pictures) -> None:
+    def __init__(self, texts: Mapping[str, object], images: ImageFiles) -> None:
         if unknown := [name for name in texts if name != "sign" and name not in Fields.__annotations__]:
             known = ", ".join(Fields.__annotations__)
             raise TypeError(f"no such field: {', '.join(unknown)}; there are {known}")
         self._boundary = secrets.token_hex(16)
         self._texts = {name: str(value) for name, value in texts.items() if value is not None}
-        self._files = [(slot, _opener(slot, given)) for slot, given in _by_slot(pictures).items()]
+        self._files = [(slot, _opener(slot, given)) for slot, given in _by_slot(images).items()]
 
     @property
     def content_type(self) -> str:
@@ -102,7 +102,7 @@ class Body:
             while size > 0:
                 piece = part.read(min(size, PIECE_BYTES))
                 if not piece:
-                    raise OSError("a picture became shorter while it was sent")
+                    raise OSError("an image became shorter while it was sent")
                 size -= len(piece)
                 yield piece
 
@@ -117,20 +117,20 @@ class _Own(io.BufferedReader):
     """A file that a form opened itself, and closes."""
 
 
-def _by_slot(pictures: Pictures) -> dict[str, Picture]:
-    if isinstance(pictures, Mapping):
-        if unknown := [slot for slot in pictures if slot not in SLOTS]:
-            raise ValueError(f"no such picture: {', '.join(unknown)}; there are {', '.join(SLOTS)}")
-        return dict(pictures)
-    if isinstance(pictures, str | bytes | os.PathLike):
-        raise TypeError("pictures come as a list or by slot; write [picture] for a single one")
-    if len(pictures) > len(NUMBERED):
-        raise ValueError(f"{len(pictures)} pictures, at most {len(NUMBERED)} without a slot's name")
-    return dict(zip(NUMBERED, pictures, strict=False))
+def _by_slot(images: ImageFiles) -> dict[str, ImageFile]:
+    if isinstance(images, Mapping):
+        if unknown := [slot for slot in images if slot not in SLOTS]:
+            raise ValueError(f"no such image: {', '.join(unknown)}; there are {', '.join(SLOTS)}")
+        return dict(images)
+    if isinstance(images, str | bytes | os.PathLike):
+        raise TypeError("images come as a list or by slot; write [image] for a single one")
+    if len(images) > len(NUMBERED):
+        raise ValueError(f"{len(images)} images, at most {len(NUMBERED)} without a slot's name")
+    return dict(zip(NUMBERED, images, strict=False))
 
 
-def _opener(slot: str, given: Picture) -> Callable[[], BinaryIO]:
-    """Return a function that gives the picture from its start, each time."""
+def _opener(slot: str, given: ImageFile) -> Callable[[], BinaryIO]:
+    """Return a function that gives the image from its start, each time."""
     if isinstance(given, str | os.PathLike):
         path = Path(given)
         return lambda: _Own(io.FileIO(path))

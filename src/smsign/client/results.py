@@ -56,7 +56,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture of a version: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
+    """An image of a version: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
 
     slot: str
     type: str
@@ -95,7 +95,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the timeline. `actor` is app, owner, auditor or system."""
 
     seq: int
@@ -109,7 +109,7 @@ class SignDetail(Sign, frozen=True, kw_only=True):
     """A signature with all its versions and its timeline."""
 
     versions: tuple[Version, ...] = ()
-    timeline: tuple[Moment, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -188,7 +188,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt sent."""
 
     url: str
@@ -199,5 +199,5 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class DeliveryDetail(Delivery, frozen=True, kw_only=True):
     """An attempt with what was sent, and the beginning of what was answered."""
 
-    sent: Sent
+    sent: SentRequest
     answer: str = ""

@@ -21,7 +21,7 @@ from smsign.client.errors import (
     NotDecided,
     SmsignApiError,
 )
-from smsign.client.form import Fields, Form, Pictures
+from smsign.client.form import Fields, ImageFiles, SubmissionForm
 from smsign.client.method import call, items
 from smsign.client.results import App, Check, Page, Sign, SignDetail
 from smsign.client.steps import Call, Items, Request, Sleep, decode
@@ -52,7 +52,7 @@ class Signatures(Calls):
 
     @call
     def create_sign(
-        self, sign: str, *, images: Pictures = (), idempotency_key: str = "", **fields: Unpack[Fields]
+        self, sign: str, *, images: ImageFiles = (), idempotency_key: str = "", **fields: Unpack[Fields]
     ) -> Call[int]:
         """Submit a new signature; return its sign_id.
 
@@ -71,7 +71,7 @@ class Signatures(Calls):
         sign_id: int,
         sign: str,
         *,
-        images: Pictures = (),
+        images: ImageFiles = (),
         idempotency_key: str = "",
         **fields: Unpack[Fields],
     ) -> Call[int]:
@@ -137,7 +137,7 @@ class Signatures(Calls):
 
     @call
     def check_sign(
-        self, sign: str, *, sign_id: int | None = None, images: Pictures = (), **fields: Unpack[Fields]
+        self, sign: str, *, sign_id: int | None = None, images: ImageFiles = (), **fields: Unpack[Fields]
     ) -> Call[Check]:
         """Say everything that a submission would be refused for; nothing is stored.
 
@@ -147,7 +147,7 @@ class Signatures(Calls):
             method="POST",
             path="/v1/signs/check",
             query=given(sign_id=sign_id),
-            body=Form({"sign": sign, **fields}, images),
+            body=SubmissionForm({"sign": sign, **fields}, images),
         )
         return (yield from self._get(request, Check))
 
@@ -212,14 +212,14 @@ class Signatures(Calls):
 
     @call
     def download_image(self, sign_id: int, version: int, slot: str) -> Call[bytes]:
-        """Return a picture as it was submitted.
+        """Return an image as it was submitted.
 
         Raises: InvalidSignId.
         """
         path = f"/v1/signs/{sign_id}/versions/{version}/images/{quote(slot, safe='')}"
         answer = yield from self._send(Request(method="GET", path=path))
         if not answer.headers.get("content-type", "").startswith("image/"):
-            raise BadAnswer("the answer is no picture; is the base URL right?")
+            raise BadAnswer("the answer is no image; is the base URL right?")
         return answer.body
 
     @call
@@ -266,7 +266,7 @@ class Signatures(Calls):
         return Page(items=page.signs, next=page.next)
 
     def _submit(
-        self, path: str, method: str, sign: str, images: Pictures, fields: Fields, key: str
+        self, path: str, method: str, sign: str, images: ImageFiles, fields: Fields, key: str
     ) -> Call[int]:
         if key and not _KEY.fullmatch(key):
             raise ValueError("idempotency_key: not 1 to 255 visible ASCII characters; a UUID will do")
@@ -274,6 +274,6 @@ class Signatures(Calls):
             method=method,
             path=path,
             headers={"idempotency-key": key or uuid.uuid4().hex},
-            body=Form({"sign": sign, **fields}, images),
+            body=SubmissionForm({"sign": sign, **fields}, images),
         )
         return (yield from self._get(request, _SignId)).sign_id

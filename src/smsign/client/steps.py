@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from smsign.client.errors import BadAnswer, ClientError, Detail, NoConnection, SmsignApiError
-from smsign.client.form import Form
+from smsign.client.form import SubmissionForm
 
 T = TypeVar("T")
 
@@ -32,11 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
-    body: Form | bytes | None = None
+    body: SubmissionForm | bytes | None = None
     repeatable: bool = True
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """What came back; header names are in lower case."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class NoAnswer(msgspec.Struct, frozen=True):
+class NoResponse(msgspec.Struct, frozen=True):
     """Nothing came back. `maybe_done`: the request may have arrived."""
 
     what: str
@@ -58,13 +58,13 @@ class Sleep(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = Request | Sleep
-Outcome: TypeAlias = Answer | NoAnswer | None
+Outcome: TypeAlias = Response | NoResponse | None
 Call: TypeAlias = Generator[Step, Outcome, T]
 Items: TypeAlias = Generator[Step | list[T], Outcome, None]
 """The steps of an iteration: a list that is yielded is handed out, item by item."""
 
 
-def send(request: Request, *, retries: int) -> Call[Answer]:
+def send(request: Request, *, retries: int) -> Call[Response]:
     """Send `request`, again where that may help and can do no harm; return the answer of success.
 
     Raises: SmsignApiError, NoConnection.
@@ -72,13 +72,13 @@ def send(request: Request, *, retries: int) -> Call[Answer]:
     maybe_done = False
     for attempt in range(retries + 1):
         answer = yield request
-        if isinstance(answer, Answer):
+        if isinstance(answer, Response):
             if answer.status < 300 or answer.status == 304:
                 return answer
             error: ClientError = refusal(answer, maybe_done=maybe_done)
             again = answer.status == 429 or (answer.status >= 500 and request.repeatable)
         else:
-            assert isinstance(answer, NoAnswer), "a request is followed by what came of it"
+            assert isinstance(answer, NoResponse), "a request is followed by what came of it"
             maybe_done = maybe_done or answer.maybe_done
             error = NoConnection(f"{request.method} {request.path}: {answer.what}", maybe_done=maybe_done)
             again = request.repeatable or not answer.maybe_done
@@ -89,7 +89,7 @@ def send(request: Request, *, retries: int) -> Call[Answer]:
     raise AssertionError("the last attempt returns or raises")
 
 
-def decode(answer: Answer, into: type[T]) -> T:
+def decode(answer: Response, into: type[T]) -> T:
     """Return the body as `into`.
 
     Raises: BadAnswer; SmsignApiError where a refusal came under the status of success.
@@ -103,7 +103,7 @@ def decode(answer: Answer, into: type[T]) -> T:
         raise BadAnswer(f"the answer is not of this API: {error}; is the base URL right?") from error
 
 
-def check_done(answer: Answer) -> None:
+def check_done(answer: Response) -> None:
     """Look at the answer to a call that asks for nothing: empty, or an object that is no refusal.
 
     Raises: BadAnswer; SmsignApiError where a refusal came under the status of success.
@@ -125,7 +125,7 @@ class _Refused(msgspec.Struct, frozen=True):
     error: _Error
 
 
-def refusal(answer: Answer, *, maybe_done: bool = False) -> SmsignApiError:
+def refusal(answer: Response, *, maybe_done: bool = False) -> SmsignApiError:
     """Return the exception of a refusal, whatever its body looks like."""
     try:
         told = msgspec.json.decode(answer.body, type=_Refused, strict=False).error
@@ -142,7 +142,7 @@ def refusal(answer: Answer, *, maybe_done: bool = False) -> SmsignApiError:
     )
 
 
-def _without_code(answer: Answer) -> str:
+def _without_code(answer: Response) -> str:
     if location := answer.headers.get("location"):
         return f"redirected to {location}, which is not followed; is the base URL right?"
     return f"no JSON of this API: {answer.body[:120].decode('utf-8', 'replace')!r}"

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from smsign.actions import audits as actions
+from smsign.console.context import HOME, Context
 from smsign.console.signatures import rounds
-from smsign.console.visit import HOME, Visit
 from smsign.domain.audits import FIELDS, check_note
 from smsign.domain.signatures import TEXT_FIELDS, Signature, Status
 from smsign.errors import InvalidInput, NotFound, Text
-from smsign.storage import apps as app_rows
-from smsign.storage import audits, desk, leases, reasons
-from smsign.storage import signatures as rows
-from smsign.web.service import Service
-from smsign.web.wire import Response
+from smsign.http.service import Service
+from smsign.http.wire import Response
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import audits, desk, leases, reasons
+from smsign.storage.rows import signatures as rows
 
 DESK = f"{HOME}/desk"
 LEASE_S = 120
@@ -30,54 +30,54 @@ _STREAM = (
 )
 
 
-async def show_queue(visit: Visit) -> Response:
+async def show_queue(ctx: Context) -> Response:
     """Show what waits, oldest first."""
-    return await _queue(visit)
+    return await _queue(ctx)
 
 
-async def live(visit: Visit) -> Response:
+async def live(ctx: Context) -> Response:
     """Tell the browser whenever the queue changed (HTML, 9.2 Server-sent events)."""
-    return Response(200, b"", _STREAM, stream=_changes(visit.service))
+    return Response(200, b"", _STREAM, stream=_changes(ctx.service))
 
 
-async def take_next(visit: Visit) -> Response:
+async def take_next(ctx: Context) -> Response:
     """Take the oldest that nobody has."""
-    return await _next(visit, (0, 0))
+    return await _next(ctx, (0, 0))
 
 
-async def take(visit: Visit, signature: int) -> Response:
+async def take(ctx: Context, signature: int) -> Response:
     """Take one to the desk; who already has it is told otherwise."""
     try:
         await actions.take(
-            visit.db, signature_id=signature, lease_s=LEASE_S, actor=visit.person.actor, now=visit.now
+            ctx.db, signature_id=signature, lease_s=LEASE_S, actor=ctx.person.actor, now=ctx.now
         )
     except (InvalidInput, NotFound) as error:
-        return await _gone(visit, signature, error.text)
-    return visit.go(f"{DESK}/{signature}")
+        return await _gone(ctx, signature, error.text)
+    return ctx.go(f"{DESK}/{signature}")
 
 
-async def show(visit: Visit, signature: int) -> Response:
+async def show(ctx: Context, signature: int) -> Response:
     """Show the signature that this auditor has taken, with all that a decision needs."""
-    return await _open(visit, signature)
+    return await _open(ctx, signature)
 
 
-async def decide(visit: Visit, signature: int) -> Response:
+async def decide(ctx: Context, signature: int) -> Response:
     """Pass or refuse, then open the next one."""
-    fields = await visit.form()
+    fields = await ctx.form()
     verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
     try:
-        found = await visit.signature(signature)
+        found = await ctx.signature(signature)
         _check(verdict, grounds)
         version = _number(fields.get("version", [""])[-1])
-        await _decide(visit, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
+        await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
     except InvalidInput as error:
-        return await _open(visit, signature, error=error.text, grounds=grounds, note=note)
-    return await _next(visit, (found.submitted_at, found.id), done=verdict)
+        return await _open(ctx, signature, error=error.text, grounds=grounds, note=note)
+    return await _next(ctx, (found.submitted_at, found.id), done=verdict)
 
 
-async def decide_many(visit: Visit) -> Response:
+async def decide_many(ctx: Context) -> Response:
     """Pass or refuse all that are ticked; what another has, or was submitted anew, is left and counted."""
-    fields = await visit.form()
+    fields = await ctx.form()
     verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
     chosen = [pair for text in fields.get("id", []) if (pair := _pair(text))]
     done = 0
@@ -88,100 +88,100 @@ async def decide_many(visit: Visit) -> Response:
             raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
         for signature, version in chosen[: 2 * PAGE]:
             try:
-                await _decide(visit, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
+                await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
                 done += 1
             except (InvalidInput, NotFound):
                 if len(chosen) == 1:
                     raise
     except (InvalidInput, NotFound) as error:
-        return await _queue(visit, error=error.text, chosen=chosen, grounds=grounds, note=note)
-    return visit.go(DESK, done="many", n=done, failed=len(chosen) - done)
+        return await _queue(ctx, error=error.text, chosen=chosen, grounds=grounds, note=note)
+    return ctx.go(DESK, done="many", n=done, failed=len(chosen) - done)
 
 
-async def renew(visit: Visit, signature: int) -> Response:
+async def renew(ctx: Context, signature: int) -> Response:
     """Keep it a while longer; 409 tells the page that it is gone."""
     try:
         await actions.take(
-            visit.db, signature_id=signature, lease_s=LEASE_S, actor=visit.person.actor, now=visit.now
+            ctx.db, signature_id=signature, lease_s=LEASE_S, actor=ctx.person.actor, now=ctx.now
         )
     except (InvalidInput, NotFound):
         return Response(409, b"", ((b"cache-control", b"no-store"),))
     return Response(204, b"", ((b"cache-control", b"no-store"),))
 
 
-async def release(visit: Visit, signature: int) -> Response:
+async def release(ctx: Context, signature: int) -> Response:
     """Put it back in the queue; with `next`, take the one behind it."""
-    found = await rows.find_any(visit.db.read, signature)
-    await actions.release(visit.db, signature_id=signature, actor=visit.person.actor)
-    if visit.query.get("next") and found is not None:
-        return await _next(visit, (found.submitted_at, found.id))
-    return visit.go(DESK)
+    found = await rows.find_any(ctx.db.read, signature)
+    await actions.release(ctx.db, signature_id=signature, actor=ctx.person.actor)
+    if ctx.query.get("next") and found is not None:
+        return await _next(ctx, (found.submitted_at, found.id))
+    return ctx.go(DESK)
 
 
 async def _queue(
-    visit: Visit,
+    ctx: Context,
     *,
     error: Text | None = None,
     chosen: Sequence[tuple[int, int]] = (),
     grounds: Sequence[str] = (),
     note: str = "",
 ) -> Response:
-    after = _position(visit.query.get("after", ""))
-    waiting = await desk.list_waiting(visit.db.scan, now=visit.now, after=after, limit=PAGE + 1)
+    after = _position(ctx.query.get("after", ""))
+    waiting = await desk.list_waiting(ctx.db.scan, now=ctx.now, after=after, limit=PAGE + 1)
     last = waiting[PAGE - 1] if len(waiting) > PAGE else None
-    return visit.page(
-        "rows.html" if visit.query.get("part") else "queue.html",
+    return ctx.page(
+        "rows.html" if ctx.query.get("part") else "queue.html",
         status=422 if error else 200,
         waiting=waiting[:PAGE],
         more=f"{last.submitted_at}-{last.id}" if last else None,
-        after=visit.query.get("after", ""),
-        count=await rows.count_in_audit(visit.db.scan),
-        reasons=await reasons.list_(visit.db.read),
+        after=ctx.query.get("after", ""),
+        count=await rows.count_in_audit(ctx.db.scan),
+        reasons=await reasons.list_(ctx.db.read),
         error=error,
         chosen=frozenset(chosen),
         ticked=_ticked(grounds),
         note=note,
-        done="" if error else visit.done("many", "empty"),
-        told=_number(visit.query.get("n", "")) or 0,
-        failed=_number(visit.query.get("failed", "")) or 0,
+        done="" if error else ctx.done("many", "empty"),
+        told=_number(ctx.query.get("n", "")) or 0,
+        failed=_number(ctx.query.get("failed", "")) or 0,
     )
 
 
-async def _next(visit: Visit, after: tuple[int, int], **query: object) -> Response:
+async def _next(ctx: Context, after: tuple[int, int], **query: object) -> Response:
     """Take the oldest free one behind `after`, or else the oldest of all."""
     for _ in range(20):  # somebody may be quicker
-        actor, now = visit.person.actor, visit.service.now()
-        found = await desk.find_next(visit.db.read, actor=actor, now=now, after=after)
+        actor, now = ctx.person.actor, ctx.service.now()
+        found = await desk.find_next(ctx.db.read, actor=actor, now=now, after=after)
         if found is None and after != (0, 0):
             after = (0, 0)
             continue
         if found is None:
             break
         try:
-            await actions.take(visit.db, signature_id=found, lease_s=LEASE_S, actor=actor, now=now)
+            await actions.take(ctx.db, signature_id=found, lease_s=LEASE_S, actor=actor, now=now)
         except (InvalidInput, NotFound):
             continue
-        return visit.go(f"{DESK}/{found}", **query)
-    return visit.go(DESK, done="empty")
+        return ctx.go(f"{DESK}/{found}", **query)
+    return ctx.go(DESK, done="empty")
 
 
 async def _decide(
-    visit: Visit, signature: int, version: int | None, *, passed: bool, grounds: Sequence[str], note: str
+    ctx: Context, signature: int, version: int | None, *, passed: bool, grounds: Sequence[str], note: str
 ) -> None:
     await actions.decide(
-        visit.db,
+        ctx.db,
         signature_id=signature,
         passed=passed,
         reasons=grounds,
         note=note,
-        actor=visit.person.actor,
-        now=visit.now,
+        actor=ctx.person.actor,
+        now=ctx.now,
         version=version,
     )
 
 
 async def _open(
-    visit: Visit,
+    ctx: Context,
     signature: int,
     *,
     error: Text | None = None,
@@ -189,47 +189,45 @@ async def _open(
     note: str = "",
 ) -> Response:
     """Show the desk with a signature, or where it has gone."""
-    found = await visit.signature(signature)
-    lease = await leases.find(visit.db.read, signature, now=visit.now)
-    if found.status == Status.IN_AUDIT and (lease is None or lease.actor == visit.person.actor):
-        return await _work(visit, found, error=error, grounds=grounds, note=note)
-    return await _gone(visit, signature, error)
+    found = await ctx.signature(signature)
+    lease = await leases.find(ctx.db.read, signature, now=ctx.now)
+    if found.status == Status.IN_AUDIT and (lease is None or lease.actor == ctx.person.actor):
+        return await _work(ctx, found, error=error, grounds=grounds, note=note)
+    return await _gone(ctx, signature, error)
 
 
 async def _work(
-    visit: Visit, found: Signature, *, error: Text | None, grounds: Sequence[str], note: str
+    ctx: Context, found: Signature, *, error: Text | None, grounds: Sequence[str], note: str
 ) -> Response:
-    history = await rows.list_of_app(visit.db.scan, found.app_id, limit=10)
-    all_rounds = await rounds(visit.db.read, found)
+    history = await rows.list_of_app(ctx.db.scan, found.app_id, limit=10)
+    all_rounds = await rounds(ctx.db.read, found)
     shown = [image.slot for image in all_rounds[0].images]
     texts = [name for name in ("sign", "type", *TEXT_FIELDS) if name in FIELDS]
-    return visit.page(
+    return ctx.page(
         "desk.html",
         status=422 if error else 200,
         signature=found,
-        app=await app_rows.find(visit.db.read, found.app_id),
+        app=await app_rows.find(ctx.db.read, found.app_id),
         rounds=all_rounds,
-        reasons=await reasons.list_(visit.db.read),
+        reasons=await reasons.list_(ctx.db.read),
         history=[each for each in history if each.id != found.id],
         targets=[*texts, *shown, "images"],
-        count=await rows.count_in_audit(visit.db.scan),
+        count=await rows.count_in_audit(ctx.db.scan),
         error=error,
         ticked=_ticked(grounds),
         note=note,
-        done="" if error else visit.done("pass", "refuse"),
+        done="" if error else ctx.done("pass", "refuse"),
     )
 
 
-async def _gone(visit: Visit, signature: int, message: Text | None) -> Response:
+async def _gone(ctx: Context, signature: int, message: Text | None) -> Response:
     """Tell who has it, or who decided what."""
-    found = await rows.find_any(visit.db.read, signature)
-    lease = await leases.find(visit.db.read, signature, now=visit.now)
+    found = await rows.find_any(ctx.db.read, signature)
+    lease = await leases.find(ctx.db.read, signature, now=ctx.now)
     decision = None
     if found is not None and found.status != Status.IN_AUDIT:
-        decision = await audits.find(visit.db.read, found.app_id, found.id, found.version)
-    return visit.page(
-        "gone.html", status=409, signature=found, lease=lease, decision=decision, message=message
-    )
+        decision = await audits.find(ctx.db.read, found.app_id, found.id, found.version)
+    return ctx.page("gone.html", status=409, signature=found, lease=lease, decision=decision, message=message)
 
 
 async def _changes(service: Service) -> AsyncIterator[bytes]:

@@ -9,12 +9,12 @@ import msgspec
 from smsign.actions import events as actions
 from smsign.console import pages
 from smsign.console.apps import int_of
-from smsign.console.visit import Visit
+from smsign.console.context import Context
 from smsign.domain.events import Kind, Subject
-from smsign.storage import apps as app_rows
-from smsign.storage import events, figures, reasons
-from smsign.storage import signatures as rows
-from smsign.web.wire import Response
+from smsign.http.wire import Response
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import events, figures, reasons
+from smsign.storage.rows import signatures as rows
 
 PAGE = 50
 SPANS_DAYS = (7, 30, 90)
@@ -28,34 +28,34 @@ class Bar(msgspec.Struct):
     high: int
 
 
-async def search(visit: Visit) -> Response:
+async def search(ctx: Context) -> Response:
     """Search the ledger, the newest first."""
-    return await _ledger(visit, verdict=None)
+    return await _ledger(ctx, verdict=None)
 
 
-async def verify(visit: Visit) -> Response:
+async def verify(ctx: Context) -> Response:
     """Walk every chain now."""
-    return await _ledger(visit, verdict=await actions.verify(visit.db))
+    return await _ledger(ctx, verdict=await actions.verify(ctx.db))
 
 
-async def show_figures(visit: Visit) -> Response:
+async def show_figures(ctx: Context) -> Response:
     """Show how the audit goes."""
-    days = int_of(visit.query.get("days", ""))
+    days = int_of(ctx.query.get("days", ""))
     days = days if days in SPANS_DAYS else 30
-    offset = datetime.fromtimestamp(visit.now / 1e6, visit.zone).utcoffset()
+    offset = datetime.fromtimestamp(ctx.now / 1e6, ctx.zone).utcoffset()
     offset_us = int(offset.total_seconds()) * 1_000_000 if offset else 0
-    today = (visit.now + offset_us) // figures.DAY_US
+    today = (ctx.now + offset_us) // figures.DAY_US
     since = (today - days + 1) * figures.DAY_US - offset_us
-    db = visit.db.scan
+    db = ctx.db.scan
     found = {each.day: each for each in await figures.list_days(db, since, offset=offset_us)}
     bars = []
     for number in range(today - days + 1, today + 1):
         each = found.get(number)
         bars.append(Bar(pages.day(number), each.passed if each else 0, each.refused if each else 0))
-    known = await reasons.list_(visit.db.read)
-    told = [(known[code].title.to(visit.language), n) for code, n in await figures.list_reasons(db, since)]
-    oldest = await figures.find_oldest(visit.db.read)
-    return visit.page(
+    known = await reasons.list_(ctx.db.read)
+    told = [(known[code].title.to(ctx.language), n) for code, n in await figures.list_reasons(db, since)]
+    oldest = await figures.find_oldest(ctx.db.read)
+    return ctx.page(
         "figures.html",
         days=days,
         spans=SPANS_DAYS,
@@ -63,7 +63,7 @@ async def show_figures(visit: Visit) -> Response:
         top=max([each.low + each.high for each in bars] + [1]),
         waits=await figures.get_waits(db, since),
         waiting=await rows.count_in_audit(db),
-        oldest=visit.now - oldest if oldest is not None else None,
+        oldest=ctx.now - oldest if oldest is not None else None,
         reasons=[Bar(title, 0, n) for title, n in told],
         auditors=[
             Bar(pages.who(who), low, high) for who, low, high in await figures.list_auditors(db, since)
@@ -71,11 +71,11 @@ async def show_figures(visit: Visit) -> Response:
     )
 
 
-async def _ledger(visit: Visit, *, verdict: actions.Verdict | None) -> Response:
-    query = {name: visit.query.get(name, "")[:64] for name in ("kind", "actor", "subject", "number")}
-    before = int_of(visit.query.get("before", "")) or 2**62
+async def _ledger(ctx: Context, *, verdict: actions.Verdict | None) -> Response:
+    query = {name: ctx.query.get(name, "")[:64] for name in ("kind", "actor", "subject", "number")}
+    before = int_of(ctx.query.get("before", "")) or 2**62
     found = await events.search(
-        visit.db.scan,
+        ctx.db.scan,
         kind=query["kind"] if query["kind"] in set(Kind) else "",
         actor=app_rows.containing(query["actor"]) if query["actor"] else "",
         subject=query["subject"] if query["subject"] in set(Subject) else "",
@@ -83,7 +83,7 @@ async def _ledger(visit: Visit, *, verdict: actions.Verdict | None) -> Response:
         before=before,
         limit=PAGE + 1,
     )
-    return visit.page(
+    return ctx.page(
         "ledger.html",
         events=found[:PAGE],
         more=found[PAGE - 1].id if len(found) > PAGE else None,

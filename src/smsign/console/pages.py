@@ -6,16 +6,13 @@ import hashlib
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import jinja2
 import msgspec
 
 from smsign import __version__
-
-if TYPE_CHECKING:
-    from smsign.console.visit import Visit
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
@@ -31,6 +28,19 @@ HEADERS = (
     (b"cache-control", b"no-store"),
 )
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
+
+
+class Reader(Protocol):
+    """Who reads a page: their time zone, and their language."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the time zone that times are shown in."""
+
+    def t(self, text: str, **values: object) -> str:
+        """Return `text` in the reader's language."""
+
+
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -84,12 +94,12 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
-def when(visit: Visit, at: int | None) -> str:
+def when(reader: Reader, at: int | None) -> str:
     """Return UTC microseconds as the reader's clock shows them, to the minute."""
     if at is None:
         return ""
-    local = datetime.fromtimestamp(at / 1e6, visit.zone)
-    return local.strftime("%Y-%m-%d %H:%M") + (" UTC" if visit.zone is UTC else "")
+    local = datetime.fromtimestamp(at / 1e6, reader.zone)
+    return local.strftime("%Y-%m-%d %H:%M") + (" UTC" if reader.zone is UTC else "")
 
 
 def day(number: int) -> str:
@@ -97,15 +107,15 @@ def day(number: int) -> str:
     return datetime.fromtimestamp(number * 86_400, UTC).strftime("%m-%d")
 
 
-def age(visit: Visit, span: int | None) -> str:
+def age(reader: Reader, span: int | None) -> str:
     """Return a span of microseconds in the largest unit that fits."""
     if span is None:
         return "–"
     seconds = max(0, span) // 1_000_000
     for unit, length in _UNITS:
         if seconds >= length:
-            return visit.t(f"{{n}} {unit}", n=seconds // length)
-    return visit.t("{n} s", n=seconds)
+            return reader.t(f"{{n}} {unit}", n=seconds // length)
+    return reader.t("{n} s", n=seconds)
 
 
 def headers(text: str) -> str:

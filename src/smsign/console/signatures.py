@@ -6,16 +6,16 @@ import msgspec
 
 from smsign.actions import audits as audit_actions
 from smsign.actions import signatures as actions
-from smsign.console.visit import HOME, Visit, not_here
+from smsign.console.context import HOME, Context, not_here
 from smsign.domain.audits import Decision
 from smsign.domain.events import Subject
 from smsign.domain.images import Image
 from smsign.domain.signatures import Signature, Version
-from smsign.storage import apps as app_rows
-from smsign.storage import audits, events, reasons
-from smsign.storage import signatures as rows
-from smsign.storage.db import Reader
-from smsign.web.wire import Response
+from smsign.http.wire import Response
+from smsign.storage.engine.protocol import Reader
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import audits, events, reasons
+from smsign.storage.rows import signatures as rows
 
 
 class Round(msgspec.Struct):
@@ -27,39 +27,39 @@ class Round(msgspec.Struct):
     changed: frozenset[str]
 
 
-async def show(visit: Visit, signature: int) -> Response:
+async def show(ctx: Context, signature: int) -> Response:
     """Show a signature to its owner, an auditor or an admin."""
-    found = await visit.signature(signature)
-    app = await app_rows.find(visit.db.read, found.app_id)
-    return visit.page(
+    found = await ctx.signature(signature)
+    app = await app_rows.find(ctx.db.read, found.app_id)
+    return ctx.page(
         "signature.html",
         signature=found,
         app=app,
-        rounds=await rounds(visit.db.read, found),
-        events=await events.list_(visit.db.read, Subject.SIGNATURE, found.id),
-        reasons=await reasons.list_(visit.db.read),
-        manages=await visit.owns(found.app_id),
-        done=visit.done("submitted", "reopened"),
+        rounds=await rounds(ctx.db.read, found),
+        events=await events.list_(ctx.db.read, Subject.SIGNATURE, found.id),
+        reasons=await reasons.list_(ctx.db.read),
+        manages=await ctx.owns(found.app_id),
+        done=ctx.done("submitted", "reopened"),
     )
 
 
-async def delete(visit: Visit, signature: int) -> Response:
+async def delete(ctx: Context, signature: int) -> Response:
     """Delete a signature; one in the audit is withdrawn by it."""
-    found = await visit.signature(signature)
-    app = await app_rows.find(visit.db.read, found.app_id)
-    if app is None or not await visit.owns(app.id):
+    found = await ctx.signature(signature)
+    app = await app_rows.find(ctx.db.read, found.app_id)
+    if app is None or not await ctx.owns(app.id):
         raise not_here()
-    await actions.delete(visit.db, app=app, signature_id=found.id, actor=visit.person.actor, now=visit.now)
-    return visit.go(f"{HOME}/apps/{app.id}", done="deleted")
+    await actions.delete(ctx.db, app=app, signature_id=found.id, actor=ctx.person.actor, now=ctx.now)
+    return ctx.go(f"{HOME}/apps/{app.id}", done="deleted")
 
 
-async def reopen(visit: Visit, signature: int) -> Response:
+async def reopen(ctx: Context, signature: int) -> Response:
     """Put a decided one back in the audit."""
-    reason = (await visit.fields()).get("reason", "")
+    reason = (await ctx.fields()).get("reason", "")
     await audit_actions.reopen(
-        visit.db, signature_id=signature, reason=reason, actor=visit.person.actor, now=visit.now
+        ctx.db, signature_id=signature, reason=reason, actor=ctx.person.actor, now=ctx.now
     )
-    return visit.go(f"{HOME}/signatures/{signature}", done="reopened")
+    return ctx.go(f"{HOME}/signatures/{signature}", done="reopened")
 
 
 async def rounds(db: Reader, signature: Signature) -> list[Round]:

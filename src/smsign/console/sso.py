@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from smsign.actions import accounts as actions
+from smsign.console.context import HOME, Context, not_here
 from smsign.console.people import start
-from smsign.console.visit import HOME, Visit, not_here
 from smsign.errors import InvalidInput, SetupError
-from smsign.storage import accounts as rows
-from smsign.web.wire import Response
+from smsign.http.wire import Response
+from smsign.storage.rows import accounts as rows
 
 COOKIE = "smsign_sso"
 COOKIE_S = 600
@@ -27,7 +27,7 @@ SCOPE = "openid profile email"
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"]
 
 
-class Trip(msgspec.Struct):
+class PendingLogin(msgspec.Struct):
     """What is remembered, sealed in a cookie, while the browser is at the provider."""
 
     state: str
@@ -38,81 +38,83 @@ class Trip(msgspec.Struct):
     at: int
 
 
-async def begin(visit: Visit) -> Response:
+async def begin(ctx: Context) -> Response:
     """Send the browser to the provider; with `welcome`, an invitation is used on the way back."""
-    settings = visit.service.settings
+    settings = ctx.service.settings
     if not settings.oidc_issuer:
         raise not_here()
-    trip = Trip(
+    pending = PendingLogin(
         secrets.token_urlsafe(24),
         secrets.token_urlsafe(24),
         secrets.token_urlsafe(48),
-        visit.query.get("welcome", "")[:100],
-        visit.query.get("to", "")[:200],
-        visit.now,
+        ctx.query.get("welcome", "")[:100],
+        ctx.query.get("to", "")[:200],
+        ctx.now,
     )
     try:
-        async with _client(visit) as client:
+        async with _client(ctx) as client:
             provider = await _discover(client, settings.oidc_issuer)
             url, _ = client.create_authorization_url(
                 provider["authorization_endpoint"],
-                state=trip.state,
-                nonce=trip.nonce,
-                code_verifier=trip.verifier,
+                state=pending.state,
+                nonce=pending.nonce,
+                code_verifier=pending.verifier,
             )
     except Exception as error:
-        raise _told(visit, error) from error
-    sealed = visit.service.vault.seal(msgspec.json.encode(trip).decode(), app_key=COOKIE)
-    visit.set_cookie(COOKIE, sealed.hex(), age_s=COOKIE_S)
-    return visit.leave(url)
+        raise _told(ctx, error) from error
+    sealed = ctx.service.vault.seal(msgspec.json.encode(pending).decode(), app_key=COOKIE)
+    ctx.set_cookie(COOKIE, sealed.hex(), age_s=COOKIE_S)
+    return ctx.leave(url)
 
 
-async def finish(visit: Visit) -> Response:
+async def finish(ctx: Context) -> Response:
     """Take the browser back: prove who it is, then start a session."""
-    settings = visit.service.settings
+    settings = ctx.service.settings
     if not settings.oidc_issuer:
         raise not_here()
-    trip = _trip(visit)
-    visit.set_cookie(COOKIE, "")
-    given = {name: values[-1] for name, values in parse_qs(visit.request.query).items()}
+    pending = _pending_login(ctx)
+    ctx.set_cookie(COOKIE, "")
+    given = {name: values[-1] for name, values in parse_qs(ctx.request.query).items()}
     if (
-        not secrets.compare_digest(given.get("state", "").encode(), trip.state.encode())
+        not secrets.compare_digest(given.get("state", "").encode(), pending.state.encode())
         or "code" not in given
     ):
         raise _failed()
     try:
-        claims = await _prove(visit, trip, given["code"])
+        claims = await _prove(ctx, pending, given["code"])
     except Exception as error:  # whatever a provider sends, or does not: the person may try again
-        raise _told(visit, error) from error
+        raise _told(ctx, error) from error
     identity = (settings.oidc_issuer, str(claims["sub"]))
-    found = await rows.find_identity(visit.db.read, *identity)
+    found = await rows.find_identity(ctx.db.read, *identity)
     if found is not None:
-        account = await rows.get(visit.db.read, found)
+        account = await rows.get(ctx.db.read, found)
         if not account.enabled:
             raise _stranger()
-        return await start(visit, account, trip.to)
-    if trip.welcome:
+        return await start(ctx, account, pending.to)
+    if pending.welcome:
         account = await actions.accept(
-            visit.db, token=trip.welcome, name=_name(claims), now=visit.now, identity=identity
+            ctx.db, token=pending.welcome, name=_name(claims), now=ctx.now, identity=identity
         )
-        return await start(visit, account, "")
-    if visit.account is not None:
+        return await start(ctx, account, "")
+    if ctx.account is not None:
         await actions.connect(
-            visit.db, account=visit.account, issuer=identity[0], subject=identity[1], now=visit.now
+            ctx.db, account=ctx.account, issuer=identity[0], subject=identity[1], now=ctx.now
         )
-        return visit.go(f"{HOME}/me", done="sso")
+        return ctx.go(f"{HOME}/me", done="sso")
     raise _stranger()
 
 
-async def _prove(visit: Visit, trip: Trip, code: str) -> dict[str, Any]:
+async def _prove(ctx: Context, pending: PendingLogin, code: str) -> dict[str, Any]:
     """Return the claims of the ID token, its signature, issuer, audience, times and nonce checked."""
     from joserfc import jwt
     from joserfc.jwk import KeySet
 
-    settings = visit.service.settings
-    async with _client(visit) as client:
+    settings = ctx.service.settings
+    async with _client(ctx) as client:
         provider = await _discover(client, settings.oidc_issuer)
-        token = await client.fetch_token(provider["token_endpoint"], code=code, code_verifier=trip.verifier)
+        token = await client.fetch_token(
+            provider["token_endpoint"], code=code, code_verifier=pending.verifier
+        )
         answer = await client.request("GET", provider["jwks_uri"], withhold_token=True)
         keys = KeySet.import_key_set(answer.raise_for_status().json())
         about: dict[str, Any] = {}
@@ -121,12 +123,12 @@ async def _prove(visit: Visit, trip: Trip, code: str) -> dict[str, Any]:
     decoded = jwt.decode(token["id_token"], keys, algorithms=ALGORITHMS)
     registry = jwt.JWTClaimsRegistry(
         leeway=60,
-        now=visit.now // 1_000_000,
+        now=ctx.now // 1_000_000,
         iss={"essential": True, "value": provider["issuer"]},
         aud={"essential": True, "value": settings.oidc_client_id},
         exp={"essential": True},
         sub={"essential": True},
-        nonce={"essential": True, "value": trip.nonce},
+        nonce={"essential": True, "value": pending.nonce},
     )
     registry.validate(decoded.claims)
     if about.get("sub") != decoded.claims["sub"]:  # it may only add to what was signed (5.3.4)
@@ -147,30 +149,30 @@ async def _discover(client: Any, issuer: str) -> dict[str, Any]:
     return provider
 
 
-def _client(visit: Visit) -> Any:
+def _client(ctx: Context) -> Any:
     # Loaded at first use: most servers have no provider.
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-    settings = visit.service.settings
+    settings = ctx.service.settings
     return AsyncOAuth2Client(
         client_id=settings.oidc_client_id,
         client_secret=settings.oidc_client_secret or None,
         scope=SCOPE,
-        redirect_uri=f"{visit.origin}{HOME}/sso/back",
+        redirect_uri=f"{ctx.origin}{HOME}/sso/back",
         code_challenge_method="S256",
         timeout=TIMEOUT_S,
     )
 
 
-def _trip(visit: Visit) -> Trip:
+def _pending_login(ctx: Context) -> PendingLogin:
     try:
-        sealed = bytes.fromhex(visit.cookies.get(COOKIE, ""))
-        trip = msgspec.json.decode(visit.service.vault.unseal(sealed, app_key=COOKIE), type=Trip)
+        sealed = bytes.fromhex(ctx.cookies.get(COOKIE, ""))
+        pending = msgspec.json.decode(ctx.service.vault.unseal(sealed, app_key=COOKIE), type=PendingLogin)
     except (ValueError, SetupError, msgspec.MsgspecError):
         raise _failed() from None
-    if trip.at < visit.now - COOKIE_S * 1_000_000:
+    if pending.at < ctx.now - COOKIE_S * 1_000_000:
         raise _failed()
-    return trip
+    return pending
 
 
 def _name(claims: dict[str, Any]) -> str:
@@ -178,9 +180,9 @@ def _name(claims: dict[str, Any]) -> str:
     return re.sub(r"[^a-z0-9._@-]", "-", told.lower())[:64].lstrip("._@-")
 
 
-def _told(visit: Visit, error: Exception) -> InvalidInput:
+def _told(ctx: Context, error: Exception) -> InvalidInput:
     reason = f"{type(error).__name__}: {error}"[:300]
-    visit.service.log.warning("single sign-on failed", reason=reason, request_id=visit.request.id)
+    ctx.service.log.warning("single sign-on failed", reason=reason, request_id=ctx.request.id)
     return _failed()
 
 

@@ -81,7 +81,7 @@ REASONS = {
         ),
         Reason(
             "unreadable",
-            Text("Picture unreadable", "图片无法辨认"),
+            Text("Image unreadable", "图片无法辨认"),
             Text(
                 "Scan or photograph the whole document again: straight, in focus, with nothing covered.",
                 "请重新扫描或拍摄完整证件，保持端正、清晰、无遮挡。",

@@ -13,12 +13,12 @@ import msgspec
 
 from smsign.domain.events import Event, Kind
 from smsign.domain.signatures import Status
-from smsign.errors import Code, Problem, Refusal, Text
+from smsign.errors import ApiError, Code, Problem, Text
 
 MOST = 10
 """Endpoints of one application."""
 URL_CHARACTERS = 2000
-ANSWER_BYTES = 4096
+RESPONSE_BYTES = 4096
 """What is kept of an answer; more is never read."""
 OVERLAP_S = 86_400
 OVERLAP_MAX_S = 30 * 86_400
@@ -67,7 +67,7 @@ class Delivery(msgspec.Struct, frozen=True):
     error: str
 
 
-class Sent(msgspec.Struct, frozen=True):
+class OutgoingRequest(msgspec.Struct, frozen=True):
     """A request as it leaves."""
 
     method: str
@@ -76,7 +76,7 @@ class Sent(msgspec.Struct, frozen=True):
     body: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """What came back: a status, or the error that stood in its way; never more than ANSWER_BYTES of it."""
 
     status: int | None
@@ -98,11 +98,11 @@ class Sender(Protocol):
     async def check(self, url: str) -> str:
         """Return why nothing may be sent to `url`, or an empty text."""
 
-    async def send(self, sent: Sent) -> Answer:
+    async def send(self, sent: OutgoingRequest) -> Response:
         """Send a request; return what came back."""
 
 
-class Letter(msgspec.Struct, frozen=True):
+class EventPayload(msgspec.Struct, frozen=True):
     """An event as a receiver is told of it; `at` is RFC 3339, `reasons` the coded reasons in words."""
 
     event_id: int
@@ -124,7 +124,7 @@ class Keys(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
 
 
-class Form(Protocol):
+class CallbackFormat(Protocol):
     """One way of telling. A new one is one file in `forms/` and one line in its registry."""
 
     name: str
@@ -139,7 +139,7 @@ class Form(Protocol):
     jitter: float
     """The share of a wait by which it is made longer or shorter by chance."""
 
-    def write(self, letter: Letter, *, url: str, keys: Keys, now: int, nonce: str) -> Sent:
+    def write(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
         """Return the request that tells of an event, signed."""
 
 
@@ -153,7 +153,7 @@ _STATUS_AFTER: dict[str, Status] = {
 }
 
 
-class Moment(msgspec.Struct, frozen=True):
+class SignatureSnapshot(msgspec.Struct, frozen=True):
     """What a signature was right after an event."""
 
     status: int = int(Status.IN_AUDIT)
@@ -161,20 +161,22 @@ class Moment(msgspec.Struct, frozen=True):
     content: str = ""
 
 
-def moment_after(history: Sequence[Event]) -> Moment:
+def snapshot_after(history: Sequence[Event]) -> SignatureSnapshot:
     """Return what a signature was after its events so far.
 
     What a receiver is told is of the moment of the event, however late it is told.
     """
-    moment = Moment()
+    snapshot = SignatureSnapshot()
     for event in history:
         told = msgspec.json.decode(event.data)
-        status = int(_STATUS_AFTER.get(event.kind, moment.status))
-        moment = Moment(status, told.get("version", moment.version), told.get("content", moment.content))
-    return moment
+        status = int(_STATUS_AFTER.get(event.kind, snapshot.status))
+        snapshot = SignatureSnapshot(
+            status, told.get("version", snapshot.version), told.get("content", snapshot.content)
+        )
+    return snapshot
 
 
-def next_try_at(form: Form, answer: Answer, *, failed: int, now: int, chance: float) -> int:
+def next_try_at(form: CallbackFormat, answer: Response, *, failed: int, now: int, chance: float) -> int:
     """Return when to try again after the `failed`-th failure; `chance` is between -1 and 1.
 
     A receiver that asks to be left alone gets the later of its own time and the form's, but no longer wait
@@ -185,7 +187,7 @@ def next_try_at(form: Form, answer: Answer, *, failed: int, now: int, chance: fl
     return now + int(max(wait_s, asked_s) * 1_000_000)
 
 
-def why_pause(form: Form, answer: Answer, *, failed: int, in_a_row: int) -> str:
+def why_pause(form: CallbackFormat, answer: Response, *, failed: int, in_a_row: int) -> str:
     """Return why an endpoint is paused after the `failed`-th failure of an event, or an empty text.
 
     It is when it says that it is gone (410), or when an event has used up its retries and the endpoint has
@@ -232,23 +234,23 @@ def _fault_of(url: str) -> tuple[Text, Text] | None:
     return None
 
 
-def wrong(field: str, reason: Text, hint: Text) -> Refusal:
+def wrong(field: str, reason: Text, hint: Text) -> ApiError:
     """Return the refusal 51001 of one parameter."""
-    return Refusal(Code.INVALID_PARAMETER, [_wrong(field, reason, hint)])
+    return ApiError(Code.INVALID_PARAMETER, [_wrong(field, reason, hint)])
 
 
 def _wrong(field: str, reason: Text, hint: Text) -> Problem:
     return Problem(field, reason, hint, Code.INVALID_PARAMETER)
 
 
-def not_verified(reason: Text, hint: Text) -> Refusal:
+def not_verified(reason: Text, hint: Text) -> ApiError:
     """Return the refusal 51005 of an address that did not prove itself."""
-    return Refusal(Code.NOT_VERIFIED, [Problem("url", reason, hint, Code.NOT_VERIFIED)])
+    return ApiError(Code.NOT_VERIFIED, [Problem("url", reason, hint, Code.NOT_VERIFIED)])
 
 
-def unknown(field: str) -> Refusal:
+def unknown(field: str) -> ApiError:
     """Return the refusal 51004; the same for what is another application's."""
-    return Refusal(
+    return ApiError(
         Code.UNKNOWN_CALLBACK,
         [
             Problem(

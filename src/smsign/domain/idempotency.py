@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from smsign.domain.signatures import Submission
-from smsign.errors import Code, Problem, Refusal, Text
+from smsign.errors import ApiError, Code, Problem, Text
 
 HEADER = "Idempotency-Key"
 KEY_CHARACTERS = 255
@@ -26,7 +26,7 @@ def check_key(key: str) -> None:
     """Raise Refusal 51001 unless `key` is 1 to 255 visible ASCII characters."""
     if 0 < len(key) <= KEY_CHARACTERS and all("!" <= char <= "~" for char in key):
         return
-    raise Refusal(
+    raise ApiError(
         Code.INVALID_PARAMETER,
         [
             Problem(
@@ -43,10 +43,10 @@ def check_key(key: str) -> None:
 
 
 def fingerprint(target: int | None, submission: Submission) -> bytes:
-    """Return 32 bytes that two submissions share if they are the same: target, texts, pictures by content."""
+    """Return 32 bytes that two submissions share if they are the same: target, texts, images by content."""
     texts = sorted(submission.fields.items())
-    pictures = sorted((image.slot, image.sha256) for image in submission.images)
-    told = msgspec.json.encode([target or 0, submission.content, texts, pictures])
+    images = sorted((image.slot, image.sha256) for image in submission.images)
+    told = msgspec.json.encode([target or 0, submission.content, texts, images])
     return hashlib.sha256(told).digest()
 
 
@@ -57,7 +57,7 @@ def check_same(answered: Answered, request_hash: bytes) -> int:
     """
     if answered.request_hash == request_hash:
         return answered.sign_id
-    raise Refusal(
+    raise ApiError(
         Code.KEY_REUSED,
         [
             Problem(

@@ -1,4 +1,4 @@
-"""The evidence: which pictures a submission may carry, and in which slot each is kept."""
+"""The evidence: which images a submission may carry, and in which slot each is kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smsign.errors import Code, Problem, Text
 
 NUMBERED = ("image0", "image1", "image2", "image3")
 UNNUMBERED = "images"
-"""A field that may come any number of times; one published client sends all its pictures so."""
+"""A field that may come any number of times; one published client sends all its images so."""
 
 NAMED = (
     "idCardImage",
@@ -20,7 +20,7 @@ NAMED = (
     "thirdPartyAuthImage",
     "otherImage",
 )
-"""Pictures of later revisions of the same API: at most one of each."""
+"""Images of later revisions of the same API: at most one of each."""
 
 FIELDS = frozenset((*NUMBERED, UNNUMBERED, *NAMED))
 SLOTS = (*NUMBERED, *NAMED)
@@ -28,7 +28,7 @@ COUNT_MAX = len(SLOTS)
 
 
 class Image(msgspec.Struct, frozen=True):
-    """A picture as kept: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
+    """An image as kept: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
 
     slot: str
     sha256: str
@@ -39,7 +39,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
-    """Return the slot of each picture in `fields`, in order, and what is wrong with the lot.
+    """Return the slot of each image in `fields`, in order, and what is wrong with the lot.
 
     A numbered or named field is its own slot; each `images` takes the lowest number that is free.
     """
@@ -52,14 +52,14 @@ def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
         if slot in seen:
             problems.append(
                 problem(
-                    field, "sent twice", "重复提交", "send each picture field once", "每个图片字段只提交一次"
+                    field, "sent twice", "重复提交", "send each image field once", "每个图片字段只提交一次"
                 )
             )
         elif not slot:
             problems.append(
                 problem(
                     field,
-                    f"more than {len(NUMBERED)} pictures",
+                    f"more than {len(NUMBERED)} images",
                     f"图片超过 {len(NUMBERED)} 张",
                     f"send at most {len(NUMBERED)} in image0 … image3 and images together",
                     f"image0 至 image3 与 images 合计最多 {len(NUMBERED)} 张",
@@ -71,5 +71,5 @@ def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
 
 
 def problem(field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
-    """Return a problem with the picture in `field`."""
+    """Return a problem with the image in `field`."""
     return Problem(field, Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_IMAGE)

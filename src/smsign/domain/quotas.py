@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from smsign.domain.apps import App
 from smsign.domain.signatures import Rules
-from smsign.errors import TooMany
+from smsign.errors import TooManySubmissions
 
 DAY_US = 86_400_000_000
 LIMIT_MAX = 1_000_000_000
@@ -20,6 +20,6 @@ def day_of(now: int) -> int:
     return now // DAY_US
 
 
-def too_many(limit: int, now: int) -> TooMany:
+def too_many(limit: int, now: int) -> TooManySubmissions:
     """Return the refusal of one more than `limit`; it says how long it is to midnight."""
-    return TooMany(limit, -(-(DAY_US - now % DAY_US) // 1_000_000))
+    return TooManySubmissions(limit, -(-(DAY_US - now % DAY_US) // 1_000_000))

@@ -8,7 +8,7 @@ from enum import IntEnum
 import msgspec
 
 from smsign.domain.images import Image
-from smsign.errors import Code, Problem, Refusal, Text
+from smsign.errors import ApiError, Code, Problem, Text
 
 ID_MAX = 2**31 - 1
 
@@ -65,8 +65,8 @@ class Submission(msgspec.Struct, frozen=True):
 
     def told(self, n: int) -> dict[str, object]:
         """Return what the ledger says of it as version `n`."""
-        pictures = {image.slot: image.sha256 for image in self.images}
-        return {"version": n, "content": self.content, "fields": self.fields, "images": pictures}
+        images = {image.slot: image.sha256 for image in self.images}
+        return {"version": n, "content": self.content, "fields": self.fields, "images": images}
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +134,9 @@ def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
         raise passed_already(signature)
 
 
-def passed_already(signature: Signature) -> Refusal:
+def passed_already(signature: Signature) -> ApiError:
     """Return the refusal to modify what has passed."""
-    return Refusal(
+    return ApiError(
         Code.INVALID_SIGN_ID,
         [
             Problem(
@@ -157,7 +157,7 @@ def check_withdraw(signature: Signature) -> None:
     Raises: Refusal.
     """
     if signature.status != Status.IN_AUDIT:
-        raise Refusal(
+        raise ApiError(
             Code.INVALID_SIGN_ID,
             [
                 Problem(
@@ -175,7 +175,7 @@ def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
     Raises: Refusal.
     """
     if signature.id == in_use_id:
-        raise Refusal(
+        raise ApiError(
             Code.IN_USE,
             [
                 Problem(
@@ -187,10 +187,10 @@ def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
         )
 
 
-def other_in_audit(signature_id: int | None) -> Refusal:
+def other_in_audit(signature_id: int | None) -> ApiError:
     """Return the refusal that names the signature in the audit."""
     which = f" {signature_id}" if signature_id else ""
-    return Refusal(
+    return ApiError(
         Code.OTHER_IN_AUDIT,
         [
             Problem(
@@ -204,9 +204,9 @@ def other_in_audit(signature_id: int | None) -> Refusal:
     )
 
 
-def unknown_id() -> Refusal:
+def unknown_id() -> ApiError:
     """Return the one answer for an id that is malformed, unknown, deleted or another application's."""
-    return Refusal(
+    return ApiError(
         Code.INVALID_SIGN_ID,
         [
             Problem(

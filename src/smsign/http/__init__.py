@@ -1,1 +1,1 @@
-"""The wire API: decode, call one action or read, encode."""
+"""What every page and every call shares: requests, responses, forms, and what happens around them."""

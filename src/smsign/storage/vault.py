@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from smsign.errors import SetupError
+from smsign.storage.files import sync_folder
 
 KEY_BYTES = 32
 REMEMBERED_MACS = 4096
@@ -136,12 +137,3 @@ def _create(file: Path, key: str) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

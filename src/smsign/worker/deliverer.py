@@ -20,9 +20,9 @@ from smsign.config import Settings
 from smsign.domain.callbacks import Sender
 from smsign.errors import StorageError
 from smsign.log import Log
-from smsign.storage import callbacks
-from smsign.storage.outbox import Claimed
-from smsign.storage.stores import Stores
+from smsign.storage.open import Stores
+from smsign.storage.rows import callbacks
+from smsign.storage.rows.outbox import Claimed
 
 POLL_S = 0.5
 GATHER_S = 0.005
@@ -157,21 +157,21 @@ class Deliverer:
 
     async def _deliver(self, row: Claimed) -> None:
         db, at = self._stores.db, self._now()
-        parcel = await actions.write(
+        prepared = await actions.write(
             db.read, self._stores.vault, row, language=self._settings.language, now=at
         )
-        if parcel is None:
+        if prepared is None:
             await actions.release(db, row)
             return
-        answer = await self._sender.send(parcel.sent)
+        answer = await self._sender.send(prepared.sent)
         chance = random.uniform(-1, 1)  # noqa: S311
-        why = await actions.record(db, parcel, answer, chance=chance, at=at, now=self._now())
+        why = await actions.record(db, prepared, answer, chance=chance, at=at, now=self._now())
         if not answer.taken and answer.retry_after_s:
             asked_s = min(answer.retry_after_s, ALONE_MAX_S)
             self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
         outcome = "delivered" if answer.taken else "failed"
-        self._observe(parcel.callback.form, outcome, answer.ms / 1000)
-        told = {"callback_id": row.callback_id, "app_id": parcel.app.id, "event_id": row.event_id}
+        self._observe(prepared.callback.form, outcome, answer.ms / 1000)
+        told = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
         self._log.info(outcome, **told, attempt=row.attempts + 1, status=answer.status, ms=answer.ms)
         if why:
             self._log.warning("callback paused", **told, why=why)

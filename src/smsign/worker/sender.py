@@ -17,7 +17,7 @@ import httpx2
 
 from smsign import __version__
 from smsign.config import Settings, networks
-from smsign.domain.callbacks import ANSWER_BYTES, Answer, Sent
+from smsign.domain.callbacks import RESPONSE_BYTES, OutgoingRequest, Response
 from smsign.worker.guard import Guard, RefusedAddressError
 
 CONNECT_S = 5.0
@@ -54,7 +54,7 @@ class HttpSender:
             return "its name does not resolve in time"
         return ""
 
-    async def send(self, sent: Sent) -> Answer:
+    async def send(self, sent: OutgoingRequest) -> Response:
         """Send a request; return the status with the beginning of the text, or what went wrong."""
         started = time.perf_counter()
         status, text, retry_after_s = None, b"", 0.0
@@ -77,7 +77,7 @@ class HttpSender:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
         ms = round((time.perf_counter() - started) * 1000)
-        return Answer(status, shown, error, ms, retry_after_s)
+        return Response(status, shown, error, ms, retry_after_s)
 
     def _context(self, url: str) -> ssl.SSLContext:
         """Return what certificates are held to; reading the authorities takes a tenth of a second, once."""
@@ -87,7 +87,7 @@ class HttpSender:
             self._tls = httpx2.create_ssl_context()
         return self._tls
 
-    async def _ask(self, transport: httpx2.AsyncHTTPTransport, sent: Sent) -> httpx2.Response:
+    async def _ask(self, transport: httpx2.AsyncHTTPTransport, sent: OutgoingRequest) -> httpx2.Response:
         url = httpx2.URL(sent.url)
         host, addresses = url.raw_host.decode(), await self._resolve(url)
         for left in reversed(range(len(addresses))):
@@ -136,8 +136,8 @@ async def _read(response: httpx2.Response) -> bytes:
         async with asyncio.timeout(BODY_S):
             async for chunk in response.stream:  # type: ignore[union-attr]
                 text += chunk
-                if len(text) >= ANSWER_BYTES:
+                if len(text) >= RESPONSE_BYTES:
                     break
     except (TimeoutError, httpx2.HTTPError, OSError):
         pass
-    return text[:ANSWER_BYTES]
+    return text[:RESPONSE_BYTES]

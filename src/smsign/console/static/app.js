@@ -121,26 +121,26 @@ if (desk) {
 
 // The viewer.
 const viewer = one("[data-viewer]");
-const pictures = viewer ? all(".stage li", viewer) : [];
-if (pictures.length) {
+const images = viewer ? all(".stage li", viewer) : [];
+if (images.length) {
   let at = 0, zoom = 1, turn = 0;
   const stage = one(".stage", viewer);
   viewer.classList.add("live");
   one(".bar", viewer).hidden = false;
   const show = () => {
-    pictures.forEach((item, index) => item.classList.toggle("shown", index === at));
-    one("[data-place]", viewer).textContent = `${at + 1} / ${pictures.length}`;
-    const picture = one("img", pictures[at]);
+    images.forEach((item, index) => item.classList.toggle("shown", index === at));
+    one("[data-place]", viewer).textContent = `${at + 1} / ${images.length}`;
+    const image = one("img", images[at]);
     viewer.classList.toggle("zoomed", zoom !== 1);
     const quarter = turn % 180 !== 0;
-    picture.style.transform = turn ? `rotate(${turn}deg)` : "";
-    picture.style.width = zoom === 1 ? "" : `${stage.clientWidth * zoom}px`;
-    picture.style.margin = quarter && zoom !== 1 ? `${(picture.width - picture.height) / 2}px auto` : "";
+    image.style.transform = turn ? `rotate(${turn}deg)` : "";
+    image.style.width = zoom === 1 ? "" : `${stage.clientWidth * zoom}px`;
+    image.style.margin = quarter && zoom !== 1 ? `${(image.width - image.height) / 2}px auto` : "";
   };
   const reset = () => { zoom = 1; turn = 0; };
   const acts = {
-    next: () => { at = (at + 1) % pictures.length; reset(); },
-    before: () => { at = (at + pictures.length - 1) % pictures.length; reset(); },
+    next: () => { at = (at + 1) % images.length; reset(); },
+    before: () => { at = (at + images.length - 1) % images.length; reset(); },
     in: () => { zoom = Math.min(8, zoom * 1.25); },
     out: () => { zoom = Math.max(0.25, zoom / 1.25); },
     fit: reset,
@@ -172,7 +172,7 @@ if (pictures.length) {
   show();
 }
 
-// Evidence: pictures are dropped on a slot, several at once fill the next ones; each shows what it holds.
+// Evidence: images are dropped on a slot, several at once fill the next ones; each shows what it holds.
 const drops = one("[data-drops]");
 if (drops) {
   const slots = all(".drop", drops);
@@ -180,11 +180,11 @@ if (drops) {
     one("img", slot)?.remove();
     const file = one("input", slot).files[0];
     if (!file) return;
-    const picture = document.createElement("img");
-    picture.alt = file.name;
-    picture.src = URL.createObjectURL(file);
-    picture.onload = () => URL.revokeObjectURL(picture.src);
-    one("input", slot).before(picture);
+    const image = document.createElement("img");
+    image.alt = file.name;
+    image.src = URL.createObjectURL(file);
+    image.onload = () => URL.revokeObjectURL(image.src);
+    one("input", slot).before(image);
   };
   slots.forEach((slot, index) => {
     one("input", slot).addEventListener("change", () => preview(slot));

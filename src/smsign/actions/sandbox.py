@@ -1,0 +1,71 @@
+"""The audit of test applications decides itself: in the submission's own transaction, or some time later.
+
+A decision is made as any other is, by `audits.settle`, and once: whoever comes second finds it decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from smsign.actions.audits import write_decision
+from smsign.domain import audits, sandbox
+from smsign.domain.signatures import Status
+from smsign.storage.engine.migrate import get_meta, put_meta
+from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows import sandbox as rows
+from smsign.storage.rows import signatures as signature_rows
+from smsign.storage.rows.sandbox import Due
+
+AT_A_TIME = 100
+_EMULATOR = "test_delay_ms"
+
+
+async def decide_at_once(tx: Tx, app_id: int, signature_id: int, *, now: int) -> None:
+    """Decide what was submitted in this transaction, unless its content is to stay pending."""
+    signature = await signature_rows.lock(tx, app_id, signature_id)
+    if signature is None or signature.status != Status.IN_AUDIT:
+        return
+    if outcome := sandbox.decide(signature.content):
+        grounds = {code: audits.REASONS[code].field for code in outcome.reasons}
+        await write_decision(
+            tx, signature, passed=outcome.passed, grounds=grounds, actor=sandbox.ACTOR, now=now
+        )
+
+
+async def decide_due(db: Database, *, now: int) -> int | None:
+    """Decide all whose delay is over; return when the next one is due, or None when none waits.
+
+    Also finds what was put back in the audit by hand. Any number of processes may do this at once.
+    """
+    while True:
+        waiting = await rows.list_waiting(db.watch, limit=AT_A_TIME)
+        due = [each for each in waiting if each.at <= now]
+        await asyncio.gather(*(_decide(db, each, now=now) for each in due))
+        if len(due) < AT_A_TIME:
+            return waiting[len(due)].at if len(waiting) > len(due) else None
+
+
+async def are_there(db: Database) -> bool:
+    """Say whether there is any test application."""
+    return await rows.has_any(db.read)
+
+
+async def emulate(db: Database, *, delay_ms: int) -> None:
+    """Make this database an emulator's: every application made from now on is a test application."""
+    sandbox.check_delay(delay_ms)
+    await db.write(lambda tx: put_meta(tx, _EMULATOR, str(delay_ms)))
+
+
+async def find_emulated(tx: Tx) -> int | None:
+    """Return the delay of an emulator's applications, or None in any other database."""
+    delay_ms = await get_meta(tx, _EMULATOR)
+    return int(delay_ms) if delay_ms is not None else None
+
+
+async def _decide(db: Database, due: Due, *, now: int) -> None:
+    async def change(tx: Tx) -> None:
+        signature = await signature_rows.lock(tx, due.app_id, due.signature_id)
+        if signature is not None and signature.version == due.version:
+            await decide_at_once(tx, due.app_id, due.signature_id, now=now)
+
+    await db.write(change)

@@ -1,0 +1,1 @@
+"""The wire API: decode, call one action or read, encode."""

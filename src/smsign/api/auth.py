@@ -1,0 +1,106 @@
+"""Basic authentication of applications (contract, HTTP Authentication)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import lru_cache
+
+from smsign.domain.apps import App
+from smsign.domain.signatures import Signature
+from smsign.errors import ApiError, Code, Problem, Text
+from smsign.http.throttle import Throttle
+from smsign.storage.engine.protocol import Reader
+from smsign.storage.rows import apps, signatures
+from smsign.storage.vault import Vault
+
+HEADER_CHARACTERS = 512
+REMEMBERED_HEADERS = 4096
+"""Headers whose decoding is remembered; whether they are right is asked of the database each time."""
+
+_HEADER = "Authorization"
+
+
+async def authenticate(
+    db: Reader,
+    vault: Vault,
+    throttle: Throttle,
+    *,
+    header: str,
+    address: str,
+    now: int,
+    signature_id: int | None = None,
+) -> tuple[App, Signature | None]:
+    """Return the application that the Authorization header proves, and its signature of this id, if any.
+
+    Both come from one read. `now` is UTC microseconds.
+
+    Raises: Refusal 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
+    OutOfFreq.
+    """
+    if not header.strip():
+        raise ApiError(
+            Code.MISSING_AUTH,
+            [
+                Problem(
+                    _HEADER,
+                    Text("missing or empty", "缺失或为空"),
+                    Text(
+                        "send Basic base64(appKey:masterSecret)", "请发送 Basic base64(appKey:masterSecret)"
+                    ),
+                )
+            ],
+        )
+    key, secret = _decode(header[: HEADER_CHARACTERS + 1])
+    now_s = now / 1e6
+    throttle.check(key, address, now_s)
+    app, signature = await _find(db, key, signature_id)
+    if app is None or not vault.matches(secret, app.macs(now)):
+        throttle.failed(key, address, now_s)
+        raise _failed(
+            Text(
+                "no application has this appKey and masterSecret",
+                "没有与此 appKey 和 masterSecret 匹配的应用",
+            ),
+            Text("look both up in the application's settings", "请在应用设置中核对两者"),
+        )
+    if not app.sms_open:
+        raise ApiError(
+            Code.NO_SMS_SERVICE,
+            [
+                Problem(
+                    _HEADER,
+                    Text("the application's SMS service is closed", "该应用未开通短信服务"),
+                    Text("ask the operator to open it", "请联系运营方开通"),
+                )
+            ],
+        )
+    return app, signature
+
+
+async def _find(db: Reader, key: str, signature_id: int | None) -> tuple[App | None, Signature | None]:
+    if signature_id is None:
+        return await apps.find_by_key(db, key), None
+    return await signatures.find_with_app(db, key, signature_id) or (None, None)
+
+
+@lru_cache(maxsize=REMEMBERED_HEADERS)
+def _decode(header: str) -> tuple[str, str]:
+    kind, _, credentials = header.strip().partition(" ")
+    try:
+        key, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        kind, colon, key, secret = "", "", "", ""
+    if kind.lower() != "basic" or not colon or "\0" in key or len(header) > HEADER_CHARACTERS:
+        raise _failed(
+            Text("not Basic base64(appKey:masterSecret)", "不是 Basic base64(appKey:masterSecret)"),
+            Text(
+                "join appKey and masterSecret with a colon, encode as base64",
+                "以冒号连接 appKey 与 masterSecret 后做 base64 编码",
+            ),
+        )
+    return key, secret
+
+
+def _failed(reason: Text, hint: Text) -> ApiError:
+    return ApiError(Code.AUTH_FAILED, [Problem(_HEADER, reason, hint)])

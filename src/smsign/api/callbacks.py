@@ -1,0 +1,211 @@
+"""The calls of callbacks: endpoints, and what they were told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from smsign.actions import callbacks as actions
+from smsign.api.answers import tagged
+from smsign.api.members import Members
+from smsign.api.parameters import Parameters, make_cursor, no_parameters, rfc3339
+from smsign.domain import callbacks
+from smsign.domain.apps import App
+from smsign.domain.callbacks import Callback, Delivery
+from smsign.http.service import Service
+from smsign.http.wire import Request, Response, encode
+from smsign.storage.rows import callbacks as rows
+from smsign.storage.rows import deliveries, outbox
+
+PAGE, PAGE_MAX = 20, 100
+
+
+async def list_(service: Service, request: Request, app: App) -> Response:
+    """`GET /v1/callbacks`."""
+    no_parameters(request)
+    found = await rows.list_(service.db.read, app.id)
+    return tagged(request, {"callbacks": [await _shown(service, each) for each in found]})
+
+
+async def create(service: Service, request: Request, app: App) -> Response:
+    """`POST /v1/callbacks`: `{"url", "form"?}`; answers the secret too."""
+    given = await Members.read(request, timeout_s=service.settings.body_timeout)
+    url, form = given.text("url"), given.text("form", "standard")
+    given.finish()
+    callback = await actions.register(
+        service.db,
+        service.vault,
+        service.sender,
+        app=app,
+        url=url,
+        form=form,
+        actor=_actor(app),
+        now=service.now(),
+    )
+    return Response(body=encode(await _with_secret(service, app, callback)))
+
+
+async def show(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`GET /v1/callbacks/{callback}`: with its secret."""
+    found = await _find(service, app, callback_id)
+    no_parameters(request)
+    return tagged(request, await _with_secret(service, app, found))
+
+
+async def delete(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`DELETE /v1/callbacks/{callback}`: what still waited for it is not told any more."""
+    found = await _find(service, app, callback_id)
+    no_parameters(request)
+    await actions.remove(service.db, app=app, callback_id=found.id, actor=_actor(app), now=service.now())
+    return Response()
+
+
+async def rotate(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`POST /v1/callbacks/{callback}/rotate`: `{"overlap_s"?}`; answers the new secret."""
+    found = await _find(service, app, callback_id)
+    given = await Members.read(request, timeout_s=service.settings.body_timeout, optional=True)
+    overlap_s = given.integer("overlap_s", 0, callbacks.OVERLAP_MAX_S, callbacks.OVERLAP_S)
+    given.finish()
+    callback = await actions.rotate(
+        service.db,
+        service.vault,
+        app=app,
+        callback_id=found.id,
+        overlap_s=overlap_s,
+        actor=_actor(app),
+        now=service.now(),
+    )
+    return Response(body=encode(await _with_secret(service, app, callback)))
+
+
+async def resume(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`POST /v1/callbacks/{callback}/resume`: all that waits is due at once, in order."""
+    found = await _find(service, app, callback_id)
+    no_parameters(request)
+    callback = await actions.resume(
+        service.db, app=app, callback_id=found.id, actor=_actor(app), now=service.now()
+    )
+    return Response(body=encode(await _shown(service, callback)))
+
+
+async def replay(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`POST /v1/callbacks/{callback}/replay`: `{"since", "until"}`; answers how many are told again."""
+    found = await _find(service, app, callback_id)
+    given = await Members.read(request, timeout_s=service.settings.body_timeout)
+    since, until = given.time("since"), given.time("until")
+    given.finish()
+    count = await actions.replay(
+        service.db,
+        app=app,
+        callback_id=found.id,
+        since=since,
+        until=until,
+        actor=_actor(app),
+        now=service.now(),
+    )
+    return Response(body=encode({"events": count}))
+
+
+async def list_deliveries(service: Service, request: Request, app: App, callback_id: str) -> Response:
+    """`GET /v1/callbacks/{callback}/deliveries?state&limit&cursor`: attempts, the newest first."""
+    callback = await _find(service, app, callback_id)
+    asked = Parameters(request)
+    state = asked.choice("state", (callbacks.DELIVERED, callbacks.FAILED)) or ""
+    limit = asked.integer("limit", 1, PAGE_MAX) or PAGE
+    (before,) = asked.cursor("cursor", 1) or (deliveries.NEWEST,)
+    asked.finish()
+    found = await deliveries.list_(service.db.scan, callback.id, state=state, before=before, limit=limit + 1)
+    page = found[:limit]
+    more = make_cursor(page[-1].id) if len(found) > limit else None
+    return tagged(request, {"deliveries": [_line(each) for each in page], "next": more})
+
+
+async def show_delivery(
+    service: Service, request: Request, app: App, callback_id: str, delivery_id: str
+) -> Response:
+    """`GET /v1/callbacks/{callback}/deliveries/{delivery}`: with what was sent and what was answered."""
+    callback = await _find(service, app, callback_id)
+    no_parameters(request)
+    delivery = await deliveries.find(service.db.read, callback.id, _number(delivery_id))
+    if delivery is None:
+        raise callbacks.unknown("delivery_id")
+    sent = {"url": delivery.url, "headers": msgspec.json.decode(delivery.headers), "body": delivery.body}
+    return tagged(request, _line(delivery) | {"sent": sent, "answer": delivery.answer})
+
+
+async def resend(
+    service: Service, request: Request, app: App, callback_id: str, delivery_id: str
+) -> Response:
+    """`POST /v1/callbacks/{callback}/deliveries/{delivery}/resend`: its event is told once more."""
+    callback = await _find(service, app, callback_id)
+    no_parameters(request)
+    await actions.resend(
+        service.db,
+        app=app,
+        callback_id=callback.id,
+        delivery_id=_number(delivery_id),
+        actor=_actor(app),
+        now=service.now(),
+    )
+    return Response(body=encode({"events": 1}))
+
+
+async def _find(service: Service, app: App, callback_id: str) -> Callback:
+    callback = await rows.find(service.db.read, app.id, _number(callback_id))
+    if callback is None:
+        raise callbacks.unknown("callback_id")
+    return callback
+
+
+async def _shown(service: Service, callback: Callback) -> dict[str, Any]:
+    waiting = await outbox.count(service.db.scan, callback.id)
+    return {
+        "callback_id": callback.id,
+        "url": callback.url,
+        "form": callback.form,
+        "state": callback.state,
+        "why": callback.why or None,
+        "failures": callback.failures,
+        "failing_since": _time(callback.failing_since),
+        "pending": waiting.size,
+        "pending_since": _time(waiting.oldest_at),
+        "created_at": rfc3339(callback.created_at),
+    }
+
+
+async def _with_secret(service: Service, app: App, callback: Callback) -> dict[str, Any]:
+    until = callback.old_secret_until
+    return await _shown(service, callback) | {
+        "secret": actions.secret_of(service.vault, app, callback),
+        "old_secret_until": _time(until if (until or 0) > service.now() else None),
+    }
+
+
+def _line(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery.id,
+        "event_id": delivery.event_id,
+        "type": delivery.kind,
+        "sign_id": delivery.signature_id,
+        "seq": delivery.seq,
+        "attempt": delivery.attempt,
+        "state": delivery.state,
+        "at": rfc3339(delivery.at),
+        "ms": delivery.ms,
+        "status": delivery.status,
+        "error": delivery.error or None,
+    }
+
+
+def _number(text: str) -> int:
+    """Return the number in a path, or 0 for whatever is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _time(at: int | None) -> str | None:
+    return rfc3339(at) if at is not None else None
+
+
+def _actor(app: App) -> str:
+    return f"app:{app.app_key}"

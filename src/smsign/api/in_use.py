@@ -1,0 +1,99 @@
+"""Added calls on the signature in use, and on the application itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.actions import apps as actions
+from smsign.api.answers import read_object, tagged
+from smsign.api.parameters import no_parameters, whole, wrong
+from smsign.api.signs import tell
+from smsign.domain import quotas
+from smsign.domain.apps import App
+from smsign.domain.signatures import ID_MAX
+from smsign.errors import ApiError, Code, InvalidInput, Problem, Text
+from smsign.http.service import Service
+from smsign.http.wire import Request, Response, encode
+from smsign.storage.rows import quotas as quota_rows
+from smsign.storage.rows import signatures as rows
+from smsign.storage.rows.listing import Listed
+
+
+async def show(service: Service, request: Request, app: App) -> Response:
+    """`GET /v1/signs/in-use`."""
+    no_parameters(request)
+    return tagged(request, await _told(service, request, app))
+
+
+async def switch(service: Service, request: Request, app: App) -> Response:
+    """`PUT /v1/signs/in-use`: another one that passed."""
+    no_parameters(request)
+    given = await read_object(request, timeout_s=service.settings.body_timeout)
+    wanted = _sign_id(given)
+    return Response(body=encode(await _told(service, request, await _use(service, app, wanted))))
+
+
+async def stop(service: Service, request: Request, app: App) -> Response:
+    """`DELETE /v1/signs/in-use`: none."""
+    no_parameters(request)
+    return Response(body=encode(await _told(service, request, await _use(service, app, None))))
+
+
+async def show_app(service: Service, request: Request, app: App) -> Response:
+    """`GET /v1/app`."""
+    no_parameters(request)
+    limit, today = quotas.limit_of(app, service.rules), quotas.day_of(service.now())
+    return tagged(
+        request,
+        {
+            "name": app.name,
+            "app_key": app.app_key,
+            "sms_open": bool(app.sms_open),
+            "use_by_hand": bool(app.use_by_hand),
+            "in_use_id": app.in_use_id,
+            "test": app.is_test,
+            "test_delay_ms": app.test_delay_ms,
+            "submissions_a_day": limit,
+            "submitted_today": await quota_rows.get(service.db.read, app.id, today) if limit else None,
+        },
+    )
+
+
+async def _use(service: Service, app: App, signature_id: int | None) -> App:
+    actor, now = f"app:{app.app_key}", service.now()
+    try:
+        return await actions.use(service.db, app=app, signature_id=signature_id, actor=actor, now=now)
+    except InvalidInput as error:
+        hint = Text("send the sign_id of one with status 1", "请使用 status 为 1 的签名的 sign_id")
+        problem = Problem("sign_id", error.text, hint, Code.INVALID_SIGN_ID)
+        raise ApiError(Code.INVALID_SIGN_ID, [problem]) from None
+
+
+async def _told(service: Service, request: Request, app: App) -> dict[str, object]:
+    signature = await rows.find(service.db.read, app.id, app.in_use_id) if app.in_use_id else None
+    if signature is None:
+        return {"sign_id": None}
+    return dict(msgspec.to_builtins(tell(Listed(signature), app, {}, request.language)))
+
+
+def _sign_id(given: dict[str, object]) -> int:
+    problems = []
+    wanted = whole(given.get("sign_id")) or 0
+    if not 1 <= wanted <= ID_MAX:
+        problems.append(
+            wrong(
+                "sign_id",
+                f"not a whole number from 1 to {ID_MAX}",
+                f"不是 1 至 {ID_MAX} 的整数",
+                'send {"sign_id": N}; for none, send DELETE',
+                '请发送 {"sign_id": N}；停用请使用 DELETE',
+            )
+        )
+    problems += [
+        wrong(name[:100], "not a member of this body", "请求体没有该成员", "leave it out", "请去掉该成员")
+        for name in given
+        if name != "sign_id"
+    ]
+    if problems:
+        raise ApiError(Code.INVALID_PARAMETER, problems)
+    return wanted

@@ -1,0 +1,63 @@
+"""The description of all calls: `openapi.json` beside this file, in a language and with a server's bounds.
+
+The file is written by hand. Beside a text for people stands its Chinese in `x-zh`, which no client sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from smsign.api.answers import is_known
+from smsign.domain.signatures import Rules
+from smsign.http.service import Service
+from smsign.http.wire import JSON, Request, Response, encode
+
+_CHINESE = "x-zh"
+
+
+async def show(service: Service, request: Request) -> Response:
+    """`GET /openapi.json`: the document."""
+    body, tag = _encoded(service.rules, request.language)
+    headers = (
+        (b"etag", f'"{tag}"'.encode()),
+        (b"cache-control", b"no-cache"),
+        (b"vary", b"accept-language"),
+        (b"access-control-allow-origin", b"*"),
+    )
+    if is_known(request, tag):
+        return Response(304, b"", headers)
+    return Response(200, body, (JSON, *headers))
+
+
+def document(rules: Rules, language: str) -> dict[str, Any]:
+    """Return the document with its texts in `language` and the bounds of `rules`."""
+    told: dict[str, Any] = _in_language(
+        msgspec.json.decode(resources.files("smsign.api").joinpath("openapi.json").read_bytes()), language
+    )
+    sign = told["components"]["schemas"]["Submission"]["properties"]["sign"]
+    sign["minLength"], sign["maxLength"] = rules.content_min, rules.content_max
+    return told
+
+
+@lru_cache(maxsize=8)
+def _encoded(rules: Rules, language: str) -> tuple[bytes, str]:
+    body = encode(document(rules, language))
+    return body, hashlib.sha256(body).hexdigest()[:32]
+
+
+def _in_language(node: Any, language: str) -> Any:
+    if isinstance(node, list):
+        return [_in_language(each, language) for each in node]
+    if not isinstance(node, dict):
+        return node
+    texts = node.get(_CHINESE, {}) if language == "zh" else {}
+    return {
+        name: texts[name] if name in texts else _in_language(value, language)
+        for name, value in node.items()
+        if name != _CHINESE
+    }

@@ -1,0 +1,241 @@
+"""Added calls on signatures: list, one with its whole history, its evidence, withdraw, check."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smsign.actions import signatures as actions
+from smsign.api.answers import is_known, not_modified, tagged
+from smsign.api.parameters import Parameters, make_cursor, no_parameters, rfc3339, wrong
+from smsign.domain.apps import App
+from smsign.domain.audits import REASONS, Decision, Reason, refuse_reason
+from smsign.domain.events import Event, Subject, public_actor
+from smsign.domain.images import SLOTS, Image
+from smsign.domain.listing import place, want
+from smsign.domain.signatures import ID_MAX, Signature, Status
+from smsign.errors import ApiError, Code, Problem, Text
+from smsign.http.multipart import MultipartBody, read_form
+from smsign.http.service import Service
+from smsign.http.wire import Request, Response, encode, sign_id
+from smsign.storage.rows import audits, events, listing, reasons
+from smsign.storage.rows import signatures as rows
+from smsign.storage.rows.listing import Listed
+
+LIMIT, LIMIT_MAX = 20, 100
+TEXT_MAX = 64
+"""The most that `content_max` can be set to."""
+
+_TYPES = {"png": b"image/png", "jpeg": b"image/jpeg"}
+
+
+class Sign(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A signature: the query's keys in the query's order, then ours."""
+
+    sign_id: int
+    sign: str
+    status: int
+    use_status: int
+    is_default: int
+    refuse_reason: str | None = None
+    version: int
+    created_at: str
+    submitted_at: str
+
+
+async def list_(service: Service, request: Request, app: App) -> Response:
+    """`GET /v1/signs`."""
+    asked = Parameters(request)
+    status = asked.integer("status", 0, 2)
+    use_status = asked.integer("use_status", 0, 1)
+    sign, prefix = asked.text("sign", TEXT_MAX), asked.text("prefix", TEXT_MAX)
+    since, until = asked.time("since"), asked.time("until")
+    limit = asked.integer("limit", 1, LIMIT_MAX) or LIMIT
+    cursor = asked.cursor("cursor", 2)
+    asked.finish()
+    wanted = want(
+        status=status,
+        use_status=use_status,
+        sign=sign,
+        prefix=prefix,
+        since=since,
+        until=until,
+        cursor=(cursor[0], cursor[1]) if cursor else None,
+    )
+    found = await listing.list_(service.db.scan, app, wanted, limit=limit + 1)
+    known = await reasons.list_(service.db.read) if any(each.reasons for each in found) else {}
+    page = [tell(each, app, known, request.language) for each in found[:limit]]
+    more = make_cursor(*place(found[limit - 1].signature)) if len(found) > limit else None
+    return tagged(request, {"signs": page, "next": more})
+
+
+async def show(service: Service, request: Request, app: App, signature: Signature) -> Response:
+    """`GET /v1/signs/{id}`: with every version, what was decided of it and why, and the timeline."""
+    no_parameters(request)
+    db = service.db.scan
+    known = await reasons.list_(db)
+    decided = await audits.list_(db, app.id, signature.id)
+    images = await rows.list_all_images(db, app.id, signature.id)
+    last = decided.get(signature.version)
+    refused = last if signature.status == Status.REFUSED else None
+    told = tell(
+        Listed(signature, refused.reasons if refused else (), refused.note if refused else ""),
+        app,
+        known,
+        request.language,
+    )
+    versions = [
+        {
+            "n": version.n,
+            "sign": version.content,
+            "fields": version.fields,
+            "images": [_image(image) for image in images.get(version.n, ())],
+            "submitted_at": rfc3339(version.submitted_at),
+            "decision": _decision(decided.get(version.n), known, request.language),
+        }
+        for version in await rows.list_versions(db, app.id, signature.id)
+    ]
+    timeline = [_entry(event) for event in await events.list_(db, Subject.SIGNATURE, signature.id)]
+    return tagged(request, msgspec.to_builtins(told) | {"versions": versions, "timeline": timeline})
+
+
+async def evidence(
+    service: Service, request: Request, app: App, signature: Signature, n: str, slot: str
+) -> Response:
+    """`GET /v1/signs/{id}/versions/{n}/images/{slot}`: the original, as a download, never inline."""
+    no_parameters(request)
+    image = await _find_image(service, app, signature, n, slot)
+    headers = not_modified(image.sha256)
+    if is_known(request, image.sha256):
+        return Response(304, b"", headers)
+    name = f'attachment; filename="{signature.id}-{n}-{slot}.{image.type}"'
+    return Response(
+        200,
+        await service.blobs.get(image.sha256),
+        (
+            (b"content-type", _TYPES[image.type]),
+            (b"content-disposition", name.encode()),
+            (b"content-security-policy", b"default-src 'none'; sandbox"),
+            (b"x-content-type-options", b"nosniff"),
+            *headers,
+        ),
+    )
+
+
+async def withdraw(service: Service, request: Request, app: App, signature: Signature) -> Response:
+    """`POST /v1/signs/{id}/withdraw`: out of the audit, kept to be modified and submitted again."""
+    no_parameters(request)
+    await actions.withdraw(
+        service.db, app=app, signature_id=signature.id, actor=f"app:{app.app_key}", now=service.now()
+    )
+    return Response(body=encode({"sign_id": signature.id}))
+
+
+async def check(service: Service, request: Request, app: App) -> Response:
+    """`POST /v1/signs/check`: everything that create, or modify, would refuse; nothing is stored."""
+    asked = Parameters(request)
+    target = asked.integer("sign_id", 1, ID_MAX)
+    asked.finish()
+    with MultipartBody() as form:
+        await read_form(service, request, form)
+        problems = await actions.check(
+            service.db,
+            service.rules,
+            app=app,
+            signature_id=target,
+            fields=form.fields,
+            uploads=form.uploads,
+            problems=form.problems,
+            now=service.now(),
+        )
+    told = [
+        {
+            "code": int(problem.code),
+            "message": problem.code.message,
+            "field": problem.field,
+            "reason": problem.reason.to(request.language),
+            "hint": problem.hint.to(request.language),
+        }
+        for problem in problems
+    ]
+    return Response(body=encode({"ok": not told, "problems": told}))
+
+
+def tell(listed: Listed, app: App, known: dict[str, Reason], language: str) -> Sign:
+    """Return what the API says of a signature."""
+    signature = listed.signature
+    used = int(app.in_use_id == signature.id)
+    why = refuse_reason(known, listed.reasons, listed.note, language) if listed.reasons else None
+    return Sign(
+        sign_id=signature.id,
+        sign=signature.content,
+        status=signature.status,
+        use_status=used,
+        is_default=used,
+        refuse_reason=why if signature.status == Status.REFUSED else None,
+        version=signature.version,
+        created_at=rfc3339(signature.created_at),
+        submitted_at=rfc3339(signature.submitted_at),
+    )
+
+
+async def _find_image(service: Service, app: App, signature: Signature, n: str, slot: str) -> Image:
+    """Return an image of a version.
+
+    Raises: Refusal 51001 for what no path can name, 50016 for what is not there.
+    """
+    version, problems = sign_id(n), []
+    if version is None:
+        told = "not a number from 1", "不是从 1 开始的数字"
+        problems.append(wrong("n", *told, "send the number of a version", "请使用版本号"))
+    if slot not in SLOTS:
+        told = f"not one of {', '.join(SLOTS)}", f"不在 {', '.join(SLOTS)} 之中"
+        problems.append(wrong("slot", *told, "send one of these", "请使用其中之一"))
+    if problems or version is None:
+        raise ApiError(Code.INVALID_PARAMETER, problems)
+    images = await rows.list_images(service.db.read, app.id, signature.id, version)
+    for image in images:
+        if image.slot == slot:
+            return image
+    listed = ", ".join(image.slot for image in images)
+    problem = Problem(
+        "slot",
+        Text(f"version {version} has {listed or 'no images'}", f"第 {version} 版的图片：{listed or '无'}"),
+        Text("GET /v1/signs/{id} lists all that there are", "GET /v1/signs/{id} 列出全部图片"),
+    )
+    raise ApiError(Code.API_NOT_FOUND, [problem])
+
+
+def _image(image: Image) -> dict[str, object]:
+    told = dict(msgspec.to_builtins(image))
+    return {name: told[name] for name in ("slot", "type", "size_bytes", "width", "height", "sha256")}
+
+
+def _decision(decision: Decision | None, known: dict[str, Reason], language: str) -> dict[str, object] | None:
+    if decision is None:
+        return None
+    fields = decision.fields or tuple(REASONS[code].field for code in decision.reasons)
+    return {
+        "passed": bool(decision.passed),
+        "reasons": [
+            {
+                "code": code,
+                "field": field,
+                "title": known[code].title.to(language),
+                "advice": known[code].advice.to(language),
+            }
+            for code, field in zip(decision.reasons, fields, strict=True)
+        ],
+        "note": decision.note,
+        "decided_at": rfc3339(decision.decided_at),
+    }
+
+
+def _entry(event: Event) -> dict[str, object]:
+    told: dict[str, object] = {
+        "seq": event.seq,
+        "kind": event.kind,
+        "at": rfc3339(event.at),
+        "actor": public_actor(event.kind, event.actor),
+    }
+    version = msgspec.json.decode(event.data).get("version")
+    return told | ({"version": version} if version is not None else {})

@@ -1,0 +1,1 @@
+"""The commands that work against a service, through the SDK."""

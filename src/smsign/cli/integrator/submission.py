@@ -1,0 +1,86 @@
+"""What a submission is made of, as options: images by slot, texts by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from smsign.client import Fields, ImageFile
+from smsign.client.form import NUMBERED, SLOTS
+
+TIMEOUT_S = 600.0
+
+_OPTIONS = (
+    click.option(
+        "--image",
+        "-i",
+        "images",
+        multiple=True,
+        metavar="[SLOT=]PATH",
+        help="An image as evidence; in order, or with the name of its slot. May be repeated.",
+    ),
+    click.option(
+        "--field", "-f", "fields", multiple=True, metavar="NAME=TEXT", help="type, remark, … as on the wire."
+    ),
+)
+
+timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    default=TIMEOUT_S,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help=f"How long to wait for a decision.  [{TIMEOUT_S:g}]",
+)
+
+_WAITING = (
+    click.option("--wait", is_flag=True, help="Wait for the decision; exit with 1 if it is a refusal."),
+    timeout_option,
+    click.option("--idempotency-key", default="", help="Submit once, however often this is run."),
+)
+
+
+def submission(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --image and --field."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def waiting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --wait, --timeout and --idempotency-key."""
+    for option in reversed(_WAITING):
+        command = option(command)
+    return command
+
+
+def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
+    """Return the images by slot: `SLOT=PATH`, and bare paths in the numbered slots that are left."""
+    named: dict[str, Path] = {}
+    bare = []
+    for each in given:
+        slot, equals, path = each.partition("=")
+        if equals and slot in SLOTS:
+            named[slot] = Path(path)
+        else:
+            bare.append(Path(each))
+    free = [slot for slot in NUMBERED if slot not in named]
+    if len(bare) > len(free):
+        raise click.UsageError(f"more than {len(NUMBERED)} images without a slot; name one: otherImage=PATH")
+    named |= zip(free, bare, strict=False)
+    for slot, file in named.items():
+        if not file.is_file():
+            raise click.BadParameter(f"{slot}: {file} is not a file", param_hint="--image")
+    return cast(dict[str, ImageFile], named)
+
+
+def texts(given: tuple[str, ...]) -> Fields:
+    """Return the texts by name."""
+    fields = dict(each.partition("=")[::2] for each in given)
+    if unknown := [name for name in fields if name not in Fields.__annotations__]:
+        known = ", ".join(Fields.__annotations__)
+        raise click.BadParameter(f"{unknown[0]} is none of {known}", param_hint="--field")
+    return cast(Fields, fields)

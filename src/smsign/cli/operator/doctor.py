@@ -1,0 +1,73 @@
+"""`smsign doctor`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+from rich.text import Text
+
+from smsign.actions.doctor import OK, WARNING, WRONG, Finding, Installation, diagnose
+from smsign.cli.options import now, settled
+from smsign.cli.output import progress_bar, show_json, show_table
+from smsign.config import SETTINGS, Settings
+
+_STYLES = {OK: "green", WARNING: "yellow", WRONG: "bold red"}
+
+
+@click.command()
+@settled
+async def doctor(settings: Settings, *, as_json: bool) -> None:
+    """Look at everything that can be wrong, and say how to mend it; change nothing.
+
+    Settings, permissions, disk, clock, schema, key, the database's pages and rows, the ledger, the outbox
+    and the images. The server may run meanwhile. Exits with 1 if anything is wrong; warnings alone are 0.
+    """
+    installation = Installation(
+        folder=settings.folder,
+        database_url=settings.database_url,
+        blobs_url=settings.blobs_url,
+        key=settings.secret_key,
+        key_file=settings.key_file,
+        now=now(),
+    )
+    found = [Finding("settings", WARNING, what, mend) for what, mend in doubts(os.environ)]
+    found = found or [Finding("settings", OK, "all are known, and none contradicts another")]
+    with progress_bar() as progress:
+        found += [finding async for finding in diagnose(installation, progress)]
+    if as_json:
+        show_json({"well": all(finding.state != WRONG for finding in found), "findings": found})
+    else:
+        show_table(
+            ["", "looked at", "found", "to mend it"],
+            [[Text(each.state, _STYLES[each.state]), each.check, each.what, each.mend] for each in found],
+            empty="",
+        )
+    if any(finding.state == WRONG for finding in found):
+        sys.exit(1)
+
+
+def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what stands in the environment and has no effect, or one that surprises: (what, how to mend)."""
+    known = {setting.env for setting in SETTINGS.values()} | {"SMSIGN_CONFIG"}
+    known |= {f"{setting.env}_FILE" for setting in SETTINGS.values() if setting.secret}
+    found = []
+    for name in sorted(name for name in env if name.startswith("SMSIGN_")):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            found.append((f"{name} is not a setting", f"did you mean {close[0]}?" if close else "remove it"))
+        elif f"{name}_FILE" in env:
+            found.append((f"{name} counts, and {name}_FILE is not read", "remove one of them"))
+    if env.get("SMSIGN_SOCKET") and ("SMSIGN_HOST" in env or "SMSIGN_PORT" in env):
+        found.append(("SMSIGN_SOCKET counts, and host and port do not", "remove one or the other"))
+    for name in ("SMSIGN_TLS_CERT", "SMSIGN_TLS_KEY"):
+        if (path := env.get(name)) and not os.access(path, os.R_OK):
+            found.append((f"{name}: {path} cannot be read", "let the server's user read it"))
+    if env.get("SMSIGN_OIDC_ISSUER") and not any(
+        env.get(name) for name in ("SMSIGN_OIDC_CLIENT_SECRET", "SMSIGN_OIDC_CLIENT_SECRET_FILE")
+    ):
+        found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
+    return found

@@ -1,0 +1,43 @@
+"""The vendor's own form: a form post with a SHA-1 (WIRE.md, Callback of an audit result).
+
+The signature does not cover `data`: whoever has seen one callback can forge another. Kept for receivers
+that exist; new ones do better with the standard form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlencode
+
+import msgspec
+
+from smsign.domain.callbacks import EventPayload, Keys, OutgoingRequest
+
+
+class Vendor:
+    """Tells of decisions, signs with the masterSecret, retries after 3 minutes, 1 hour, 12 hours."""
+
+    name = "vendor"
+    decisions_only = True
+    own_secret = False
+    echoes = True
+    retry_s: tuple[int, ...] = (180, 3600, 43_200)
+    jitter = 0.0
+
+    def write(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
+        """Return the form post; `timestamp` is in milliseconds."""
+        timestamp = now // 1000
+        signed = (
+            f"appKey={keys.app_key}&appMasterSecret={keys.secrets[0]}&nonce={nonce}&timestamp={timestamp}"
+        )
+        data = {"signId": payload.sign_id, "status": payload.status, "refuseReason": payload.refuse_reason}
+        fields = {
+            "nonce": nonce,
+            "signature": hashlib.sha1(signed.encode()).hexdigest(),  # noqa: S324 the vendor's own
+            "timestamp": timestamp,
+            "type": "SMS_SIGN",
+            "data": msgspec.json.encode(data).decode(),
+        }
+        return OutgoingRequest(
+            "POST", url, {"content-type": "application/x-www-form-urlencoded"}, urlencode(fields)
+        )

@@ -1,0 +1,229 @@
+"""Requests and responses as ASGI gives and takes them, and the quirks of the wire.
+
+A header quirk lives here with a word on who sends it; a quirk of the body lives in `multipart.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from smsign.domain.signatures import ID_MAX
+from smsign.errors import ApiError, Code, Problem, Text
+from smsign.http.timeouts import BodyTimeouts
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = (b"content-type", b"application/json")
+HEADERS_MAX_BYTES = 64 * 1024
+BODY_RATE = 1024
+"""Bytes a second that an upload must keep up on average."""
+PIECE_BYTES = 64 * 1024
+"""What is handed on at a time: the server's chunks may be a megabyte, and 64 uploads come at once."""
+LINGER_S = 3.0
+LINGER_BYTES = 64 * 1024 * 1024
+
+LESS = Text("send less", "请减少提交的内容")
+
+encode = msgspec.json.Encoder().encode
+
+
+class Response(msgspec.Struct):
+    """An answer. `code` is the contract's, for the log; Content-Length is added when it is sent."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
+    code: int = int(Code.SUCCESS)
+    stream: AsyncIterator[bytes] | None = None
+    """In place of `body`: what is sent as it comes, until it ends or the reader goes away."""
+
+
+class Request:
+    """A request, its body still on the way."""
+
+    id = ""
+    language = "en"
+    route = "unknown"
+    app_id: int | None = None
+    path_logged = ""
+    """What the log shows in place of a path that bears a secret."""
+    done = False
+    """True once the whole body was received."""
+    _received = 0
+
+    def __init__(self, scope: Scope, receive: Receive, timeouts: BodyTimeouts) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        if len(self.headers) < len(scope["headers"]):
+            self.headers = _join(scope["headers"])
+        self.address: str = scope["client"][0] if scope.get("client") else ""
+        self.receive = receive
+        self._timeouts = timeouts
+        self._scope = scope
+
+    @property
+    def query(self) -> str:
+        """Return what follows the question mark, still encoded."""
+        return str(self._scope.get("query_string", b""), "latin-1")
+
+    def header(self, name: bytes) -> str:
+        """Return a header, or an empty text; lines that repeat it are joined (RFC 9110, 5.3)."""
+        value = self.headers.get(name)
+        return value.decode("latin-1") if value else ""
+
+    @property
+    def content_length(self) -> int | None:
+        """Return the announced size of the body in bytes, or None."""
+        text = self.headers.get(b"content-length", b"")
+        return int(text) if text.isdigit() and len(text) < 20 else None
+
+    @property
+    def has_body(self) -> bool:
+        """Say whether a body was announced (RFC 9112, 6.3)."""
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the sender waits to be asked for the body, as curl does (RFC 9110, 10.1.1)."""
+        return not self._received and not self.done and b"expect" in self.headers and self.has_body
+
+    async def body(self, *, at_most: int, timeout_s: float, hint: Text = LESS) -> AsyncIterator[bytes]:
+        """Yield the body chunk by chunk; `hint` is for a sender who sends too much.
+
+        Raises: Refusal 50007 when it is larger than `at_most` bytes, when nothing arrives for `timeout_s`
+        seconds, when it arrives slower than BODY_RATE, or when the sender goes away.
+        """
+        if (self.content_length or 0) > at_most:
+            raise _too_large(at_most, hint)
+        started = time.monotonic()
+        while not self.done:
+            left_s = started + timeout_s + self._received / BODY_RATE - time.monotonic()
+            try:
+                message = await self._timeouts.wait(self.receive(), min(left_s, timeout_s))
+            except TimeoutError:
+                raise _bad_body(
+                    Text("arrives too slowly", "上传过慢"),
+                    Text(
+                        f"send at least {BODY_RATE} bytes a second", f"上传速度应不低于每秒 {BODY_RATE} 字节"
+                    ),
+                ) from None
+            if message["type"] == "http.disconnect":
+                self.done = True
+                raise _bad_body(
+                    Text("ends before it is complete", "请求体不完整"), Text("send it again", "请重新发送")
+                )
+            chunk: bytes = message.get("body", b"")
+            self._received += len(chunk)
+            self.done = not message.get("more_body", False)
+            if self._received > at_most:
+                raise _too_large(at_most, hint)
+            for start in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[start : start + PIECE_BYTES]
+
+    async def drain(self) -> None:
+        """Take what the sender still sends after an early answer, within bounds, and drop it.
+
+        A socket closed on unread bytes is reset, and the sender would never read the answer.
+        """
+        left = LINGER_BYTES
+        with contextlib.suppress(Exception):  # timed out, or gone: the answer is on its way already
+            async with asyncio.timeout(LINGER_S):
+                while not self.done and left > 0:
+                    message = await self.receive()
+                    left -= len(message.get("body", b""))
+                    self.done = not message.get("more_body", False)
+
+
+def _join(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
+
+
+def boundary(content_type: str) -> bytes:
+    """Return the boundary of a multipart/form-data header.
+
+    Read leniently: `multipart/form-data ; boundary=========7d4a6d158c9` (a published Java client: the
+    space, and a boundary that begins with `=`), `multipart/form-data;; boundary=…` (the contract's own
+    curl line), quoted boundaries (several).
+
+    Raises: Refusal 50017 for another media type, 50007 without a boundary.
+    """
+    kind, _, parameters = content_type.partition(";")
+    if kind.strip().lower() != "multipart/form-data":
+        raise ApiError(
+            Code.MEDIA_NOT_SUPPORTED,
+            [
+                Problem(
+                    "Content-Type",
+                    Text(
+                        f"{kind.strip()[:80] or 'missing'}, not multipart/form-data",
+                        "不是 multipart/form-data",
+                    ),
+                    Text("send the form as multipart/form-data", "请以 multipart/form-data 提交表单"),
+                )
+            ],
+        )
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.strip().lower() == "boundary":
+            value = value.strip()
+            if len(value) > 1 and value[0] == value[-1] == '"':
+                value = value[1:-1]
+            if 0 < len(value) <= 200:
+                return value.encode("latin-1")
+    raise _bad_body(
+        Text("Content-Type has no boundary of 1 to 200 characters", "Content-Type 缺少有效的 boundary"),
+        Text("let the HTTP library set Content-Type", "请由 HTTP 库生成 Content-Type"),
+        field="Content-Type",
+    )
+
+
+def sign_id(text: str) -> int | None:
+    """Return the id in a path, or None for whatever is no positive integer of 32 bits."""
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or text[0] == "0":
+        return None
+    number = int(text)
+    return number if number <= ID_MAX else None
+
+
+def language(accepted: str, default: str) -> str:
+    """Return "zh" or "en", whichever Accept-Language names first, or `default` (RFC 9110, 12.5.4)."""
+    weighed = []
+    for part in accepted.split(",")[:20]:
+        tag, _, parameter = part.strip().lower().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if weight > 0:
+            weighed.append((-weight, tag.strip()[:2]))
+    ordered = sorted(weighed, key=lambda pair: pair[0])
+    return next((tag for _, tag in ordered if tag in ("zh", "en")), default)
+
+
+def malformed(en: str, zh: str, field: str = "body") -> ApiError:
+    """Return the refusal of a request that cannot be read."""
+    return _bad_body(
+        Text(en, zh),
+        Text("send a well-formed multipart/form-data body", "请发送格式正确的 multipart/form-data"),
+        field=field,
+    )
+
+
+def _too_large(at_most: int, hint: Text) -> ApiError:
+    return _bad_body(Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节"), hint)
+
+
+def _bad_body(reason: Text, hint: Text, field: str = "body") -> ApiError:
+    return ApiError(Code.INVALID_BODY, [Problem(field, reason, hint)])

@@ -1,0 +1,125 @@
+"""Images in a local folder: `ab/cd/abcd…`, file and folder synced before anything names them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from smsign.errors import NotFound, StorageError
+from smsign.storage.files import sync_folder
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_SWEPT = ".swept"
+
+
+class FolderBlobs:
+    """A folder; uploads under way stand in its `incoming`, on the same file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.spool = folder / "incoming"
+        try:
+            self.spool.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"blobs: {folder}: {error.strerror}") from error
+
+    async def put(self, sha256: str, file: Path) -> None:
+        """Move `file` to its place, durably."""
+        await asyncio.to_thread(self._put, sha256, file)
+
+    def _put(self, sha256: str, file: Path) -> None:
+        target = self._path(sha256)
+        try:
+            try:
+                os.utime(target)  # there already: make it young, so that no sweep takes it now
+            except FileNotFoundError:
+                descriptor = os.open(file, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                self._make(target.parent)
+                file.rename(target)
+                sync_folder(target.parent)
+            else:
+                file.unlink()
+        except OSError as error:
+            raise StorageError(f"blobs: cannot keep an image: {error.strerror}") from error
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+            sync_folder(folder.parent.parent)
+
+    async def get(self, sha256: str) -> bytes:
+        """Return the bytes."""
+        try:
+            return await asyncio.to_thread(self._path(sha256).read_bytes)
+        except FileNotFoundError:
+            raise NotFound(f"no image is kept under {sha256}", f"没有图片 {sha256}") from None
+        except OSError as error:
+            raise StorageError(f"blobs: cannot read an image: {error.strerror}") from error
+
+    async def names(self) -> AsyncIterator[tuple[str, float]]:
+        """Yield each blob's name and time."""
+        for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
+            for file in await asyncio.to_thread(list, folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # swept meanwhile
+                    if _NAME.fullmatch(file.name):
+                        yield file.name, file.stat().st_mtime
+
+    async def list_before(self, time_s: float) -> AsyncIterator[str]:
+        """Yield the names of old blobs; finish what a killed sweep left half done."""
+        for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
+            for file in await asyncio.to_thread(list, folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
+                    if file.name.endswith(_SWEPT):
+                        file = _step_back(file)
+                    if _NAME.fullmatch(file.name) and file.stat().st_mtime < time_s:
+                        yield file.name
+
+    async def delete(self, sha256: str, *, before_s: float) -> bool:
+        """Delete a blob unless it is young.
+
+        It steps aside first. A `put` that found it in place has made it young by then, and it steps
+        back; a `put` that comes later finds nothing in place and writes it anew.
+        """
+        path, aside = self._path(sha256), self._path(sha256).with_suffix(_SWEPT)
+        try:
+            path.rename(aside)
+            if aside.stat().st_mtime >= before_s:
+                _step_back(aside)
+                return False
+            aside.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def check(self) -> None:
+        """Write and remove a file in the spool."""
+        probe = self.spool / f"probe-{os.getpid()}-{time.monotonic_ns()}"
+        try:
+            try:
+                await asyncio.to_thread(probe.write_bytes, b"smsign")
+            finally:  # on a full disk an empty file is there
+                await asyncio.to_thread(probe.unlink, missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"blobs: {self._folder} cannot be written to: {error.strerror}") from error
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def _step_back(aside: Path) -> Path:
+    # One that was put in place meanwhile is young and stays: its row may not be committed yet.
+    path = aside.with_suffix("")
+    with contextlib.suppress(FileExistsError):
+        os.link(aside, path)
+    aside.unlink()
+    return path

@@ -1,0 +1,117 @@
+"""Images in an object store that speaks S3, through obstore.
+
+Where it is and who may enter comes from the AWS_… variables that obstore reads (AWS_ENDPOINT,
+AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ALLOW_HTTP …).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from smsign.errors import NotFound, StorageError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+REQUEST_TIMEOUT = timedelta(seconds=10)
+"""For one request, an image with it; and for how long one that failed is tried again."""
+
+_OPTIONS = ("allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate", "proxy_excludes")
+"""Of the HTTP client; as AWS_… variables, obstore looks at them only where no option is given to it."""
+
+_PROBE = "smsign-probe"
+
+
+class S3Blobs:
+    """A bucket, or a prefix in one; objects are named `ab/cd/abcd…` as in a folder."""
+
+    def __init__(self, url: str, *, spool: Path) -> None:
+        self.spool = spool
+        try:
+            spool.mkdir(parents=True, exist_ok=True)
+            self._store = S3Store.from_url(
+                url,
+                client_options=_client_options(),
+                retry_config={"retry_timeout": REQUEST_TIMEOUT},
+            )
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: {url}: {_told(error)}") from error
+
+    async def put(self, sha256: str, file: Path) -> None:
+        """Upload `file`, always: an object that is there already becomes young."""
+        try:
+            await obstore.put_async(self._store, _key(sha256), file)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot keep an image: {_told(error)}") from error
+        file.unlink()
+
+    async def get(self, sha256: str) -> bytes:
+        """Return the bytes."""
+        try:
+            found = await obstore.get_async(self._store, _key(sha256))
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            raise NotFound(f"no image is kept under {sha256}", f"没有图片 {sha256}") from None
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot read an image: {_told(error)}") from error
+
+    async def list_before(self, time_s: float) -> AsyncIterator[str]:
+        """Yield the names of old objects."""
+        async for name, put_s in self.names():
+            if put_s < time_s:
+                yield name
+
+    async def names(self) -> AsyncIterator[tuple[str, float]]:
+        """Yield each object's name and time."""
+        try:
+            async for page in obstore.list(self._store):
+                for meta in page:
+                    name = str(meta["path"]).rpartition("/")[2]
+                    if len(name) == 64:
+                        yield name, meta["last_modified"].timestamp()
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot list: {_told(error)}") from error
+
+    async def delete(self, sha256: str, *, before_s: float) -> bool:
+        """Delete an object unless it is young. S3 has no atomic form of that: the age limit covers it."""
+        try:
+            meta = await obstore.head_async(self._store, _key(sha256))
+            if meta["last_modified"].timestamp() >= before_s:
+                return False
+            await obstore.delete_async(self._store, _key(sha256))
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: cannot delete: {_told(error)}") from error
+        return True
+
+    async def check(self) -> None:
+        """Write an object and look at it."""
+        try:
+            await obstore.put_async(self._store, _PROBE, b"smsign")
+            await obstore.head_async(self._store, _PROBE)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"blobs: the object store does not answer: {_told(error)}") from error
+
+
+def _client_options() -> ClientConfig:
+    named = {name: f"AWS_{name.upper()}" for name in _OPTIONS}
+    given = {name: os.environ[variable] for name, variable in named.items() if variable in os.environ}
+    return cast("ClientConfig", {"timeout": REQUEST_TIMEOUT, **given})
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _told(error: Exception) -> str:
+    """Return what obstore says of an error to people; what it says of its own insides follows that."""
+    return str(error).partition("\n\nDebug source")[0]

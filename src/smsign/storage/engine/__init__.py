@@ -1,0 +1,1 @@
+"""The databases: what an engine is, SQLite, PostgreSQL, migrations, and whole tables in bulk."""

@@ -1,0 +1,1 @@
+"""The SQL, a noun a file."""

@@ -1,0 +1,148 @@
+"""Rows of `event`, `chain` and `outbox`: appended together, changed never."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from smsign.domain import events
+from smsign.domain.events import DECISIONS, GENESIS, Event, Kind, Subject
+from smsign.storage.engine.protocol import Reader, Tx
+
+_COLUMNS = "id, subject, subject_id, seq, kind, at, actor, data, prev_hash, hash"
+_OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id = $2 ORDER BY seq"
+_WALK = f"""SELECT {_COLUMNS} FROM event
+  WHERE (subject, subject_id, seq) > ($1, $2, $3) ORDER BY subject, subject_id, seq LIMIT $4"""
+
+# A page at a time: no statement may take as long as the ledger is. What a row is held against is looked
+# up by key, row by row: for a join PostgreSQL may read the whole of the other table for each page.
+_ENDS = """SELECT subject, subject_id, seq, hash IS DISTINCT FROM (
+    SELECT event.hash FROM event
+    WHERE event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = chain.seq)
+  FROM chain WHERE (subject, subject_id) > ($1, $2) ORDER BY subject, subject_id LIMIT $3"""
+_BEHIND = """SELECT id, subject, subject_id, seq, coalesce(seq > (SELECT chain.seq FROM chain
+    WHERE chain.subject = event.subject AND chain.subject_id = event.subject_id), TRUE)
+  FROM event WHERE id > $1 ORDER BY id LIMIT $2"""
+PAGE = 2000
+FIRST = -(2**63)
+"""Before every id that a row may have, also one that was written by hand."""
+
+_SEARCH = f"""SELECT {_COLUMNS} FROM event
+  WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
+    AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
+  ORDER BY id DESC LIMIT $6"""
+
+_TELL = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
+  SELECT callback.id, event.subject_id, event.seq, event.id,
+    CASE WHEN EXISTS (SELECT 1 FROM outbox AS earlier
+      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $2)
+    THEN NULL ELSE CAST($4 AS {int}) END, $4
+  FROM callback JOIN event ON event.subject = 'signature' AND event.subject_id = $2 AND event.seq = $3
+  WHERE callback.app_id = $1 AND callback.deleted_at IS NULL
+    AND (callback.decisions_only = 0 OR $5 = 1)"""
+
+
+async def append(
+    tx: Tx,
+    subject: Subject,
+    subject_id: int,
+    kind: Kind,
+    *,
+    actor: str,
+    now: int,
+    data: Mapping[str, object] | None = None,
+    first: bool = False,
+) -> int:
+    """Add an event to its subject's chain; return its number in the chain.
+
+    The caller holds the subject's row, so that no other writer appends at the same time.
+    `first` spares the look at the chain's end when the subject was made in this very transaction.
+    """
+    head = None if first else await find_head(tx, subject, subject_id)
+    seq, prev_hash = (head[0] + 1, head[1]) if head else (1, GENESIS)
+    text = msgspec.json.encode(data or {}).decode()
+    digest = events.digest(prev_hash, subject, subject_id, seq, kind, now, actor, text)
+    await tx.later(
+        """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+        str(subject),
+        subject_id,
+        seq,
+        str(kind),
+        now,
+        actor,
+        text,
+        prev_hash,
+        digest,
+    )
+    await tx.later(
+        """INSERT INTO chain (subject, subject_id, seq, hash) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (subject, subject_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash""",
+        str(subject),
+        subject_id,
+        seq,
+        digest,
+    )
+    return seq
+
+
+async def tell(tx: Tx, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
+    """Put an event of a signature in the outbox of each endpoint of its application.
+
+    The caller holds the signature's row. Only the earliest of a signature is due; the others wait for it.
+    """
+    await tx.run(_TELL, app_id, signature_id, seq, now, int(kind in DECISIONS))
+
+
+async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:
+    """Return the number and the hash that the subject's last event bears, or None."""
+    row = await db.one(
+        "SELECT seq, hash FROM chain WHERE subject = $1 AND subject_id = $2", str(subject), subject_id
+    )
+    return (int(row[0]), bytes(row[1])) if row else None
+
+
+async def list_(db: Reader, subject: Subject, subject_id: int) -> list[Event]:
+    """Return a subject's events, the first one first."""
+    return [Event(*row) for row in await db.all(_OF_SUBJECT, str(subject), subject_id)]
+
+
+async def search(
+    db: Reader,
+    *,
+    kind: str = "",
+    actor: str = "",
+    subject: str = "",
+    subject_id: int = 0,
+    before: int = 2**62,
+    limit: int = 50,
+) -> list[Event]:
+    """Return up to `limit` events, the newest first; an empty text asks for all, `actor` is a pattern."""
+    return [Event(*row) for row in await db.all(_SEARCH, before, kind, actor, subject, subject_id, limit)]
+
+
+async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> list[Event]:
+    """Return up to `limit` events of all chains, chain by chain, after (subject, subject_id, seq)."""
+    return [Event(*row) for row in await db.all(_WALK, *after, limit)]
+
+
+async def find_cut(db: Reader) -> str | None:
+    """Return the first chain whose last event on record is gone or another one, in words, or None."""
+    at: tuple[str, int] = ("", 0)
+    while page := await db.all(_ENDS, *at, PAGE):
+        for subject, subject_id, seq, is_cut in page:
+            if is_cut:
+                return f"{subject} {subject_id}: event {seq}, the last on record, is missing or another one"
+        at = page[-1][0], page[-1][1]
+    return None
+
+
+async def find_graft(db: Reader) -> str | None:
+    """Return the first event that stands behind its chain's end on record, in words, or None."""
+    at = FIRST
+    while page := await db.all(_BEHIND, at, PAGE):
+        for at, subject, subject_id, seq, is_behind in page:
+            if is_behind:
+                return f"{subject} {subject_id}: event {seq} is behind the last on record (row {at})"
+    return None

@@ -1,0 +1,265 @@
+"""Rows of `signature`, `version` and `image`. Every statement for an application takes its `app_id`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from smsign.domain.apps import App
+from smsign.domain.images import Image
+from smsign.domain.sandbox import PENDING
+from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
+from smsign.storage.engine.protocol import Reader, Tx
+
+_COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
+
+_FIND_WITH_APP = f"""SELECT {", ".join(f"app.{name}" for name in App.__struct_fields__)},
+    {", ".join(f"signature.{name}" for name in Signature.__struct_fields__)}
+  FROM app LEFT JOIN signature
+    ON signature.id = $2 AND signature.app_id = app.id AND signature.deleted_at IS NULL
+  WHERE app.app_key = $1"""
+_APP_WIDTH = len(App.__struct_fields__)
+
+_FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
+_LOCK = _FIND + " {lock}"
+_ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_FOR_PEOPLE = """status = 0 AND deleted_at IS NULL
+  AND (content = $1 OR app_id NOT IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL))"""
+"""In the audit, and not about to decide itself as the signatures of test applications do."""
+
+_QUEUE = f"""SELECT {_COLUMNS} FROM signature
+  WHERE {_FOR_PEOPLE} AND (submitted_at, id) > ($2, $3)
+  ORDER BY submitted_at, id LIMIT $4"""
+_WAITING = f"SELECT count(*) FROM signature WHERE {_FOR_PEOPLE}"
+
+_OF_APP = f"""SELECT {_COLUMNS} FROM signature
+  WHERE app_id = $1 AND deleted_at IS NULL AND id < $2 AND ($3 < 0 OR status = $3)
+    AND content LIKE $4 ESCAPE '!'
+  ORDER BY id DESC LIMIT $5"""
+
+
+async def find(db: Reader, app_id: int, signature_id: int) -> Signature | None:
+    """Return the application's signature, or None if it has none of this id."""
+    row = await db.one(_FIND, app_id, signature_id)
+    return Signature(*row) if row else None
+
+
+async def find_with_app(db: Reader, app_key: str, signature_id: int) -> tuple[App, Signature | None] | None:
+    """Return the application of `app_key`, and its signature of this id, in one read; or None."""
+    row = await db.one(_FIND_WITH_APP, app_key, signature_id)
+    if row is None:
+        return None
+    app = App(*row[:_APP_WIDTH])
+    return app, None if row[_APP_WIDTH] is None else Signature(*row[_APP_WIDTH:])
+
+
+async def lock(tx: Tx, app_id: int, signature_id: int) -> Signature | None:
+    """Return the application's signature, held until the transaction ends, or None."""
+    row = await tx.one(_LOCK, app_id, signature_id)
+    return Signature(*row) if row else None
+
+
+async def find_any(db: Reader, signature_id: int) -> Signature | None:
+    """Return a signature of whichever application: for the desk, never for the API."""
+    row = await db.one(_ANY, signature_id)
+    return Signature(*row) if row else None
+
+
+async def find_in_audit(db: Reader, app_id: int) -> int | None:
+    """Return the id of the application's signature in the audit, or None."""
+    row = await db.one(
+        "SELECT id FROM signature WHERE app_id = $1 AND status = 0 AND deleted_at IS NULL", app_id
+    )
+    return int(row[0]) if row else None
+
+
+async def list_in_audit(db: Reader, *, after: tuple[int, int] = (0, 0), limit: int = 100) -> list[Signature]:
+    """Return up to `limit` of the queue, oldest first, after the (submitted_at, id) given."""
+    return [Signature(*row) for row in await db.all(_QUEUE, PENDING, *after, limit)]
+
+
+async def list_of_app(
+    db: Reader,
+    app_id: int,
+    *,
+    status: int | None = None,
+    pattern: str = "%",
+    before: int = ID_MAX + 1,
+    limit: int = 50,
+) -> list[Signature]:
+    """Return up to `limit` of an application's signatures with ids under `before`, the newest first."""
+    wanted = -1 if status is None else status
+    return [Signature(*row) for row in await db.all(_OF_APP, app_id, before, wanted, pattern, limit)]
+
+
+async def count_by_status(db: Reader, app_ids: Sequence[int]) -> dict[int, dict[int, int]]:
+    """Return how many signatures each of these applications has in each status: app_id -> status -> count."""
+    counts: dict[int, dict[int, int]] = {app_id: {} for app_id in app_ids}
+    if counts:
+        for app_id, status, count in await db.all(
+            f"""SELECT app_id, status, count(*) FROM signature
+            WHERE app_id IN ({_places(counts)}) AND deleted_at IS NULL GROUP BY app_id, status""",
+            *counts,
+        ):
+            counts[app_id][status] = count
+    return counts
+
+
+async def list_in_use(db: Reader, app_ids: Sequence[int]) -> dict[int, str]:
+    """Return the content of the signature that each of these applications uses, where one does."""
+    if not app_ids:
+        return {}
+    rows = await db.all(
+        f"""SELECT app.id, signature.content FROM app
+        JOIN signature ON signature.id = app.in_use_id AND signature.app_id = app.id
+        WHERE app.id IN ({_places(app_ids)})""",
+        *app_ids,
+    )
+    return {int(row[0]): str(row[1]) for row in rows}
+
+
+def _places(values: Collection[object]) -> str:
+    return ", ".join(f"${n}" for n in range(1, len(values) + 1))
+
+
+async def count_in_audit(db: Reader) -> int:
+    """Return how many wait for somebody's decision."""
+    row = await db.one(_WAITING, PENDING)
+    return int(row[0]) if row else 0
+
+
+async def insert(
+    tx: Tx, app_id: int, *, content: str, now: int, signature_id: int | None = None
+) -> tuple[int, bool] | None:
+    """Add a signature in the audit, unless the application has another one there.
+
+    Returns its id, and whether the application has an endpoint that hears of events; or None.
+
+    `signature_id` is given only for demonstration data; else the engine picks one never used before.
+    """
+    pinned = signature_id is not None
+    row = await tx.one(
+        f"""INSERT INTO signature ({"id, " if pinned else ""}app_id, content, status, version,
+          created_at, submitted_at)
+        VALUES ({"$4, " if pinned else ""}$1, $2, 0, 1, $3, $3)
+        ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING
+        RETURNING id, EXISTS (SELECT 1 FROM callback
+          WHERE callback.app_id = signature.app_id AND callback.deleted_at IS NULL)""",
+        app_id,
+        content,
+        now,
+        *([signature_id] if pinned else []),
+    )
+    return (int(row[0]), bool(row[1])) if row else None
+
+
+async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now: int) -> None:
+    """Put a signature back in the audit under its next version.
+
+    Raises: Conflict when the application has another one there.
+    """
+    await tx.run(
+        """UPDATE signature SET content = $3, status = 0, version = version + 1, submitted_at = $4
+        WHERE id = $2 AND app_id = $1""",
+        signature.app_id,
+        signature.id,
+        content,
+        now,
+    )
+
+
+async def update_status(tx: Tx, signature: Signature, *, status: Status) -> None:
+    """Set the outcome of the audit."""
+    await tx.run(
+        "UPDATE signature SET status = $3 WHERE id = $2 AND app_id = $1",
+        signature.app_id,
+        signature.id,
+        int(status),
+    )
+
+
+async def update_deleted(tx: Tx, signature: Signature, *, now: int) -> None:
+    """Take a signature away; its rows stay for the ledger, its id is never given out again."""
+    await tx.run(
+        "UPDATE signature SET deleted_at = $3 WHERE id = $2 AND app_id = $1",
+        signature.app_id,
+        signature.id,
+        now,
+    )
+
+
+async def insert_version(
+    tx: Tx, app_id: int, signature_id: int, n: int, submission: Submission, *, actor: str, now: int
+) -> None:
+    """Record what was submitted, the n-th time, with its images."""
+    await tx.later(
+        """INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        signature_id,
+        n,
+        app_id,
+        submission.content,
+        msgspec.json.encode(submission.fields).decode(),
+        actor,
+        now,
+    )
+    for image in submission.images:
+        await tx.later(
+            """INSERT INTO image
+              (signature_id, version, slot, app_id, sha256, type, size_bytes, width, height)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+            signature_id,
+            n,
+            image.slot,
+            app_id,
+            image.sha256,
+            image.type,
+            image.size_bytes,
+            image.width,
+            image.height,
+        )
+
+
+async def list_versions(db: Reader, app_id: int, signature_id: int) -> list[Version]:
+    """Return all versions of a signature, the first one first."""
+    rows = await db.all(
+        """SELECT signature_id, n, content, fields, actor, submitted_at FROM version
+        WHERE signature_id = $2 AND app_id = $1 ORDER BY n""",
+        app_id,
+        signature_id,
+    )
+    return [
+        Version(row[0], row[1], row[2], msgspec.json.decode(row[3], type=dict[str, str]), row[4], row[5])
+        for row in rows
+    ]
+
+
+async def list_images(db: Reader, app_id: int, signature_id: int, version: int) -> list[Image]:
+    """Return the images of one version."""
+    rows = await db.all(
+        """SELECT slot, sha256, type, size_bytes, width, height FROM image
+        WHERE signature_id = $2 AND version = $3 AND app_id = $1 ORDER BY slot""",
+        app_id,
+        signature_id,
+        version,
+    )
+    return [Image(*row) for row in rows]
+
+
+async def list_all_images(db: Reader, app_id: int, signature_id: int) -> dict[int, list[Image]]:
+    """Return the images of all versions of a signature, by version."""
+    found: dict[int, list[Image]] = {}
+    for row in await db.all(
+        """SELECT version, slot, sha256, type, size_bytes, width, height FROM image
+        WHERE signature_id = $2 AND app_id = $1 ORDER BY version, slot""",
+        app_id,
+        signature_id,
+    ):
+        found.setdefault(int(row[0]), []).append(Image(row[1], row[2], row[3], row[4], row[5], row[6]))
+    return found
+
+
+async def is_image_named(db: Reader, sha256: str) -> bool:
+    """Say whether any version names this image."""
+    return await db.one("SELECT 1 FROM image WHERE sha256 = $1 LIMIT 1", sha256) is not None

@@ -1,1 +1,0 @@
-"""What every page and every call shares: requests, responses, forms, and what happens around them."""

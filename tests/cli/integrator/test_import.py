@@ -1,0 +1,193 @@
+"""`smsign import` on a running server: each row once, whatever happens in between."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.api.raw import rows
+from tests.cli.conftest import Shell, write_csv
+from tests.images import noise
+from tests.running import Server
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True),
+]
+
+SUBMITTED = """
+    SELECT signature.id, content FROM signature JOIN app ON app.id = app_id WHERE app_key = $1
+    ORDER BY signature.id
+"""
+
+
+def _report(file: Path) -> list[dict[str, str]]:
+    with file.with_name(f"{file.name}.report.csv").open(encoding="utf-8-sig", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def _contents(server: Server, shell: Shell) -> list[str]:
+    return [content for _, content in rows(server, SUBMITTED, shell.env["SMSIGN_APP_KEY"])]
+
+
+def _ids(server: Server, shell: Shell) -> list[int]:
+    return [number for number, _ in rows(server, SUBMITTED, shell.env["SMSIGN_APP_KEY"])]
+
+
+def test_rows_are_submitted_in_turn_and_what_fails_is_reported(
+    server: Server, test_shell: Callable[..., Shell], tmp_path: Path
+) -> None:
+    shell = test_shell()
+    images = tmp_path / "images"
+    (images / "a").mkdir(parents=True)
+    (images / "a" / "证照.png").write_bytes(noise())
+    (tmp_path / "secret.png").write_bytes(noise())
+    (images / "link.png").symlink_to(tmp_path / "secret.png")
+    file = write_csv(
+        tmp_path / "rows.csv",
+        "sign,remark,image0,idCardImage",
+        "极光推送,官网,a/证照.png,a\\证照.png",
+        "测试模糊,,,",
+        "【坏】,,,",
+        "越界一,,../secret.png,",
+        "越界二,,link.png,",
+        f"越界三,,{tmp_path / 'secret.png'},",
+        "缺图,,none.png,",
+        ",,,",
+        "第二个,,,",
+        "  ,x,,",
+    )
+    done = shell.run("import", "rows.csv", "--images", "images", "--json")
+    assert done.returncode == 1, done.stderr
+    counts = json.loads(done.stdout)
+    assert {name: counts[name] for name in ("rows", "passed", "failed", "left")} == {
+        "rows": 9,
+        "passed": 2,
+        "failed": 7,
+        "left": 0,
+    }
+    assert _contents(server, shell) == ["极光推送", "测试模糊", "第二个"]
+    told = {each["line"]: each for each in _report(file)}
+    assert set(told) == {"3", "4", "5", "6", "7", "8", "11"}
+    assert (told["3"]["outcome"], told["3"]["sign_id"].isdigit()) == ("refused", True)
+    assert (told["4"]["code"], told["4"]["field"]) == ("50104", "sign")
+    for line in ("5", "6", "7"):
+        assert "outside of the folder" in told[line]["reason"]
+    assert "No such file" in told["8"]["reason"]
+    assert (told["11"]["field"], told["11"]["reason"]) == ("sign", "empty")
+
+
+def test_what_is_done_is_not_done_again_and_what_is_mended_is(
+    server: Server, test_shell: Callable[..., Shell], tmp_path: Path
+) -> None:
+    shell = test_shell()
+    file = write_csv(tmp_path / "rows.csv", "sign", "极光推送", "【坏】", "测试模糊")
+    assert shell.run("import", "rows.csv").returncode == 1
+    assert shell.run("import", "rows.csv").returncode == 1
+    assert _contents(server, shell) == ["极光推送", "测试模糊"]
+    write_csv(file, "sign", "新的行", "极光推送", "极光推送", "好的")
+    done = shell.run("import", "rows.csv")
+    assert (done.returncode, done.stdout) == (0, "4 rows, 4 passed\n")
+    assert _contents(server, shell) == ["极光推送", "测试模糊", "新的行", "极光推送", "好的"]
+    assert _report(file) == []
+
+
+def test_without_waiting_each_run_submits_what_it_can(server: Server, shell: Shell, tmp_path: Path) -> None:
+    write_csv(tmp_path / "rows.csv", "sign", "第一", "第二")
+    first = shell.json("import", "rows.csv", "--no-wait", code=3)
+    assert (first["waiting"], first["left"]) == (1, 1)
+    [sign_id] = _ids(server, shell)
+    server.decide(sign_id, passed=True)
+    second = shell.json("import", "rows.csv", "--no-wait")
+    assert (second["passed"], second["waiting"], second["left"]) == (1, 1, 0)
+    late = shell.json("import", "rows.csv", "--timeout", "0.1", code=3)
+    assert (late["passed"], late["left"]) == (1, 1)
+    shell.run("sign", "delete", str(_ids(server, shell)[-1]))
+    gone = shell.json("import", "rows.csv", code=1)
+    assert (gone["passed"], gone["failed"]) == (1, 1)
+    assert _contents(server, shell) == ["第一", "第二"]
+
+
+def test_another_signature_in_the_audit_is_waited_for(server: Server, shell: Shell, tmp_path: Path) -> None:
+    other = shell.json("sign", "submit", "别的")["sign_id"]
+    write_csv(tmp_path / "rows.csv", "sign", "第一")
+    process = shell.start("import", "rows.csv")
+    time.sleep(1.5)
+    assert process.poll() is None
+    server.decide(other, passed=True)
+    deadline = time.monotonic() + 30
+    while len(ids := _ids(server, shell)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    server.decide(ids[-1], passed=True)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "1 rows, 1 passed\n"), err
+
+
+def test_two_imports_of_one_file_do_not_run_at_once(shell: Shell, tmp_path: Path) -> None:
+    write_csv(tmp_path / "rows.csv", "sign", "第一")
+    process = shell.start("import", "rows.csv")
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "rows.csv.journal").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    second = shell.run("import", "rows.csv")
+    assert (second.returncode, "another import" in second.stderr) == (2, True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert "Traceback" not in process.communicate()[1]
+    assert (tmp_path / "rows.csv.report.csv").exists()
+
+
+def test_what_is_no_file_of_its_own_is_not_imported(shell: Shell) -> None:
+    done = shell.run("import", "/dev/stdin", stdin="sign\n第一\n")
+    assert (done.returncode, "the journal is kept beside it" in done.stderr) == (2, True)
+    assert not Path("/dev/stdin.journal").exists()
+
+
+@pytest.mark.slow
+def test_an_import_killed_twice_submits_each_row_exactly_once(
+    server: Server, test_shell: Callable[..., Shell], tmp_path: Path
+) -> None:
+    shell = test_shell()
+    (tmp_path / "images").mkdir()
+    for number in range(5):
+        (tmp_path / "images" / f"{number}.png").write_bytes(noise(seed=number))
+    contents = [f"签名{number:03}" for number in range(300)]
+    write_csv(
+        tmp_path / "rows.csv",
+        "sign,image0",
+        *(f"{content},{number % 5}.png" for number, content in enumerate(contents)),
+    )
+    for at_least in (60, 160):
+        process = shell.start("import", "rows.csv", "--images", "images")
+        while len(_contents(server, shell)) < at_least:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01 + random.random() * 0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    done = shell.json("import", "rows.csv", "--images", "images")
+    assert (done["rows"], done["passed"], done["failed"]) == (300, 300, 0)
+    assert _contents(server, shell) == contents
+
+
+def test_a_row_that_was_cut_off_is_submitted_under_the_key_of_before(
+    server: Server, test_shell: Callable[..., Shell], tmp_path: Path
+) -> None:
+    """The moment that a kill hits one time in a hundred: created, and not yet in the journal."""
+    shell = test_shell()
+    write_csv(tmp_path / "rows.csv", "sign", "第一", "第二")
+    journal = tmp_path / "rows.csv.journal"
+    assert shell.run("import", "rows.csv").returncode == 0
+    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if b'"submitting"' in line]
+    assert len(lines) == 2
+    journal.write_bytes(lines[0] + lines[1] + b'{"key":"imp')
+    assert shell.run("import", "rows.csv").returncode == 0
+    assert _contents(server, shell) == ["第一", "第二"]

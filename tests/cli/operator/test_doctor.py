@@ -1,0 +1,330 @@
+"""Each thing that an operator can get wrong is found by the doctor, with a way to mend it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import asyncpg
+import httpx
+import pytest
+
+from smsign import config
+from smsign.actions import doctor
+from smsign.actions.doctor import Finding, Installation, diagnose
+from smsign.cli.operator.doctor import doubts
+from smsign.config import Settings
+from smsign.errors import StorageError
+from smsign.storage.engine.migrate import put_meta
+from smsign.storage.open import Stores, open_stores
+from tests.images import noise
+from tests.running import Server
+
+pytestmark = pytest.mark.process
+
+OLD_S = 48 * 3600
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+
+
+async def _validate(settings: Settings, **changed: Any) -> dict[str, Finding]:
+    given: dict[str, Any] = {
+        "folder": settings.folder,
+        "database_url": settings.database_url,
+        "blobs_url": settings.blobs_url,
+        "key": settings.secret_key,
+        "key_file": settings.key_file,
+        "now": time.time_ns() // 1000,
+    }
+    found = [finding async for finding in diagnose(Installation(**given | changed), lambda *_: None)]
+    for finding in found:
+        assert (finding.state == doctor.OK) == (finding.mend == ""), finding
+    return {finding.check: finding for finding in found if finding.state != doctor.OK} or {
+        finding.check: finding for finding in found
+    }
+
+
+@pytest.fixture
+async def filled(stores: Stores, settings: Settings) -> Settings:
+    """A database with a signature that passed and one that was refused, in good health."""
+    from smsign.actions import apps, audits, signatures
+    from smsign.storage.blobs.upload import Upload
+
+    settings.folder.chmod(0o700)
+    for number, passed in enumerate((True, False)):
+        now = time.time_ns() // 1000
+        app = await apps.create(
+            stores.db,
+            stores.vault,
+            name=f"app{number}",
+            keys=apps.make_keys(),
+            use_by_hand=False,
+            actor="test:builder",
+            now=now,
+        )
+        image = Upload("image0", stores.blobs.spool, at_most=10**6)
+        await image.write(noise())
+        sign_id = await signatures.submit(
+            stores.db,
+            stores.blobs,
+            settings.rules,
+            app=app,
+            signature_id=None,
+            fields={"sign": "极光推送"},
+            uploads=[image],
+            actor="test:app",
+            now=now,
+        )
+        await audits.decide(
+            stores.db,
+            signature_id=sign_id,
+            passed=passed,
+            reasons=() if passed else ("format",),
+            actor="test:auditor",
+            now=now,
+        )
+    return settings
+
+
+async def test_a_healthy_house_has_no_findings(filled: Settings) -> None:
+    found = await _validate(filled)
+    assert {finding.state for finding in found.values()} == {doctor.OK}
+    assert {"data folder", "disk", "schema", "secret key", "clock", "integrity"} < found.keys()
+    assert {"ids", "rows", "ledger", "outbox", "images"} < found.keys()
+
+
+async def test_what_its_owner_withdrew_was_never_decided_and_is_well(
+    filled: Settings, stores: Stores
+) -> None:
+    from smsign.actions import signatures
+    from smsign.storage.rows import apps
+
+    app, now = await apps.get(stores.db.read, "app0"), time.time_ns() // 1000
+    actor: dict[str, Any] = {"app": app, "actor": "test:app", "now": now}
+    fields = {"sign": "极光推送"}
+    sign_id = await signatures.submit(
+        stores.db, stores.blobs, filled.rules, fields=fields, uploads=(), **actor
+    )
+    await signatures.withdraw(stores.db, signature_id=sign_id, **actor)
+    found = await _validate(filled)
+    assert {finding.state for finding in found.values()} == {doctor.OK}, found
+
+
+@pytest.mark.parametrize(
+    ("harm", "check", "told"),
+    [
+        ("UPDATE signature SET status = 2 WHERE status = 1", "rows", "status is not what was decided: "),
+        ("UPDATE signature SET version = 2 WHERE status = 2", "rows", "latest version is missing"),
+        ("DELETE FROM decision_reason", "rows", "bears no reason"),
+        ("UPDATE version SET app_id = 99", "rows", "of another application"),
+        ("UPDATE app SET in_use_id = 999 WHERE in_use_id IS NOT NULL", "rows", "that has not passed"),
+        ("UPDATE event SET data = '{}' WHERE seq = 2", "ledger", "was changed after it was written"),
+        ("UPDATE meta SET value = '0123' WHERE name = 'key_fingerprint'", "secret key", "with another one"),
+        ("UPDATE meta SET value = '999' WHERE name = 'schema'", "schema", "newer smsign"),
+        ("UPDATE meta SET value = '1' WHERE name = 'schema'", "schema", "number 1 of "),
+        ("INSERT INTO meta (name, value) VALUES ('copy', '')", "schema", "not finished"),
+    ],
+)
+async def test_harm_done_to_rows_is_found(
+    filled: Settings, stores: Stores, harm: str, check: str, told: str
+) -> None:
+    await stores.db.write(lambda tx: tx.run(harm))
+    found = await _validate(filled)
+    assert told in found[check].what
+
+
+async def test_ids_that_would_be_given_out_again_are_found(filled: Settings, stores: Stores) -> None:
+    sqlite = filled.database_url.startswith("sqlite:")
+    harm = (
+        "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'event'"
+        if sqlite
+        else "SELECT setval(pg_get_serial_sequence('event', 'id'), 1)"
+    )
+    await stores.db.write(lambda tx: tx.run(harm))
+    assert "event: the next id" in (await _validate(filled))["ids"].what
+
+
+async def test_wrong_clocks_and_full_disks_are_found(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_ago = time.time_ns() // 1000 - 3_600_000_000
+    assert "in the future" in (await _validate(filled, now=hour_ago))["clock"].what
+    if not filled.database_url.startswith("sqlite:"):
+        found = await _validate(filled, now=hour_ago + 7_200_000_000)
+        assert "2 hours" not in found["clock"].what
+        assert "apart" in found["clock"].what
+        assert found["clock"].state == doctor.WARNING
+    monkeypatch.setattr(doctor, "DISK_LOW_BYTES", 10**18)
+    assert (await _validate(filled))["disk"].state == doctor.WARNING
+    monkeypatch.setattr(doctor, "DISK_FULL_BYTES", 10**18)
+    assert (await _validate(filled))["disk"].state == doctor.WRONG
+
+
+async def test_images_that_are_missing_or_named_by_no_row_are_found(filled: Settings) -> None:
+    blobs = filled.folder / "blobs"
+    orphan = blobs / "00" / "00" / ("0" * 64)
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"x")
+    assert (await _validate(filled))["images"].state == doctor.OK, "it may be an upload under way"
+    os.utime(orphan, (time.time() - OLD_S,) * 2)
+    found = (await _validate(filled))["images"]
+    assert (found.state, "1 older than a day" in found.what) == (doctor.WARNING, True)
+    named = hashlib.sha256(noise()).hexdigest()
+    (blobs / named[:2] / named[2:4] / named).unlink()
+    found = (await _validate(filled))["images"]
+    assert (found.state, named in found.what) == (doctor.WRONG, True)
+    (blobs.parent / "file").write_text("")
+    found = (await _validate(filled, blobs_url=f"file:{blobs.parent / 'file'}"))["images"]
+    assert found.state == doctor.WRONG
+
+
+async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> None:
+    filled.key_file.chmod(0o644)
+    assert "chmod 600" in (await _validate(filled))["secret key"].mend
+    filled.key_file.chmod(0o600)
+    filled.folder.chmod(0o755)
+    assert (await _validate(filled))["data folder"].state == doctor.WARNING
+    filled.folder.chmod(0o777)
+    assert (await _validate(filled))["data folder"].state == doctor.WRONG
+    filled.folder.chmod(0o700)
+    if os.getuid() == 0:
+        os.chown(filled.key_file, 12345, 12345)
+        assert "another user" in (await _validate(filled))["data folder"].what
+        os.chown(filled.key_file, 0, 0)
+    key = filled.key_file.read_text().strip()
+    filled.key_file.write_text("ab" * 32)
+    assert "remove" in (await _validate(filled, key=key))["secret key"].mend
+    filled.key_file.unlink()
+    assert "does not exist" in (await _validate(filled))["secret key"].what
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+@pytest.mark.parametrize("owner", ["ours", "another"])
+async def test_what_may_not_be_written_is_named_and_no_other_database_advised(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    """Root may write everywhere, so what the system would say is said here."""
+    shut: set[Path] = {filled.folder}
+    me = os.getuid() + (owner == "another")
+
+    async def refuse(_url: str) -> NoReturn:
+        raise StorageError("SQLite: attempt to write a readonly database")
+
+    monkeypatch.setattr(doctor, "open_source", refuse)
+    monkeypatch.setattr("os.access", lambda place, mode: place not in shut or not mode & os.W_OK)
+    monkeypatch.setattr("os.geteuid", lambda: me)
+    way = f"chown {me}" if owner == "another" else "chmod u+rwX"
+    found = await _validate(filled)
+    assert f"{way} {filled.folder}" in found["data folder"].mend
+    assert f"{way} {filled.folder}" in found["database"].mend
+    shut = {filled.folder / "smsign.db"}
+    found = await _validate(filled)
+    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].mend
+    assert "data folder" not in found
+    shut = set()
+    assert "restore a backup" in (await _validate(filled))["database"].mend
+    (filled.folder / "smsign.db").unlink()
+    assert "name it with --database" in (await _validate(filled))["database"].mend
+
+
+@pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
+async def test_a_server_without_a_connection_left_is_told_from_one_that_is_down(filled: Settings) -> None:
+    from smsign.storage.open import open_database
+
+    admin = await asyncpg.connect(filled.database_url)
+    await admin.execute("DROP ROLE IF EXISTS crowded")
+    await admin.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    await admin.close()
+    url = re.sub("//[^/@]*@", "//crowded@", filled.database_url)
+    found = (await _validate(filled, database_url=url))["database"]
+    assert "lower database_pool" in found.what
+    assert "database_pool" in found.mend
+    assert "start its server" not in found.mend
+    with pytest.raises(StorageError, match=r"cannot connect: .*lower database_pool"):
+        await open_database(url, pool_size=1)
+    nobody = "postgresql://nobody@127.0.0.1:1/none"
+    assert "start its server" in (await _validate(filled, database_url=nobody))["database"].mend
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+async def test_damaged_pages_are_found(filled: Settings, stores: Stores) -> None:
+    await stores.close()
+    file = filled.folder / "smsign.db"
+    data = bytearray(file.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    broken = 0
+    for page in range(2, len(data) // size):
+        if data[page * size] == 0x0D:  # a leaf of a table
+            data[page * size + 3 : page * size + 5] = b"\x7f\xff"
+            broken += 1
+            break
+    assert broken
+    file.write_bytes(data)
+    try:
+        found = await _validate(filled)
+        assert found["integrity"].state == doctor.WRONG
+    finally:
+        await open_stores(config.load({"data": str(filled.folder / "other")}, {}))
+
+
+def test_settings_that_have_no_effect_are_named(tmp_path: Path) -> None:
+    env = {
+        "SMSIGN_DATABSE": "x",
+        "SMSIGN_FROBNICATE": "1",
+        "SMSIGN_DATABASE": "a",
+        "SMSIGN_DATABASE_FILE": "b",
+        "SMSIGN_PORT_FILE": "c",
+        "SMSIGN_SOCKET": "s",
+        "SMSIGN_HOST": "h",
+        "SMSIGN_TLS_KEY": str(tmp_path / "none"),
+        "SMSIGN_OIDC_ISSUER": "https://people.example",
+        "SMSIGN_CONFIG": "c",
+        "PATH": "p",
+    }
+    told = dict(doubts(env))
+    assert told["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
+    assert len(told) == 7
+    assert doubts({setting.env: "" for setting in config.SETTINGS.values()}) == []
+
+
+@pytest.mark.slow
+def test_the_doctor_speaks_beside_a_running_server(start: Callable[..., Server]) -> None:
+    server = start()
+    app = server.make_app()
+    files: dict[str, Any] = {"sign": (None, "极光推送"), "image0": ("a.png", noise())}
+    assert httpx.post(f"{server.url}/v1/sign", auth=app.auth, files=files).status_code == 200
+    server.data.chmod(0o700)
+    told = server.json("doctor")
+    assert told["well"]
+    wrong = [finding for finding in told["findings"] if finding["state"] == "wrong"]
+    assert wrong == []
+    for file in (server.data / "blobs").rglob("*"):
+        if re.fullmatch("[0-9a-f]{64}", file.name):
+            file.unlink()
+    env = server.env | {"SMSIGN_LANGUGE": "zh"}
+    done = subprocess.run(
+        [sys.executable, "-m", "smsign.cli", "doctor"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "did you mean SMSIGN_LANGUAGE?" in done.stdout
+    assert "of those that rows name are missing" in done.stdout
+    nowhere = subprocess.run(
+        [sys.executable, "-m", "smsign.cli", "doctor", "--data", str(server.data / "none"), "--json"],
+        env={"PATH": server.env["PATH"], "PYTHONPATH": server.env["PYTHONPATH"]},
+        capture_output=True,
+        check=False,
+    )
+    assert nowhere.returncode == 1
+    assert json.loads(nowhere.stdout)["well"] is False
+
+
+async def test_a_note_of_another_kind_in_meta_is_no_harm(filled: Settings, stores: Stores) -> None:
+    await stores.db.write(lambda tx: put_meta(tx, "note", "x"))
+    assert {finding.state for finding in (await _validate(filled)).values()} == {doctor.OK}
