@@ -74,7 +74,7 @@ TEMPLATE_CODES = frozenset({Code.INVALID_TEMP_ID, Code.WRONG_TEMPLATE_TYPE})
 """Published with the signature calls, returned by none of them."""
 
 _RANK = (Code.INVALID_BODY, Code.INVALID_SIGNATURE, Code.INVALID_IMAGE)
-"""The order in which wrong input decides the answer (WIRE.md, The order of refusals, 5)."""
+"""The order in which wrong input decides the answer (wire.md, The order of errors, 5)."""
 
 
 class Text(msgspec.Struct, frozen=True):

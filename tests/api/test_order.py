@@ -1,4 +1,4 @@
-"""Which refusal comes first when several apply, and what stands in each answer (WIRE.md, The order)."""
+"""Which refusal comes first when several apply, and what stands in each answer (wire.md, The order of errors)."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ FAULTS: list[tuple[int, Fault]] = [
     (50103, _in_audit),
     (50102, _has_passed),
 ]
-"""In WIRE.md's order. The later fault is put in first, so that the earlier one has the last word."""
+"""In wire.md's order. The later fault is put in first, so that the earlier one has the last word."""
 
 
 def _answer(server: Server, world: World, *faults: Fault) -> Answer:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from smsign.api.errors import STATUS
+from smsign.errors import Code
 from tests.docs.pages import DOCS, LANGUAGES, Block, Walk, blocks, names, unknown_words
 
 GRAMMARS = {
@@ -128,3 +130,23 @@ def test_what_the_code_says_is_told_in_chinese_too() -> None:
     reference.pages("zh")
     missing = {text for text in asked if text and re.search("[a-z]{2}", text)} - set(known)
     assert not missing, f"add to docs/words.zh.json: {sorted(missing)}"
+
+
+def test_the_code_cites_headings_that_exist() -> None:
+    headings = set(re.findall(r"(?m)^## (.+)$", (DOCS / "en/design/wire.md").read_text("utf-8")))
+    cited = [
+        found
+        for folder in ("src", "tests")
+        for path in (DOCS.parent / folder).rglob("*.py")
+        for found in re.findall(r"\(wire\.md, ([^,)]+)", path.read_text("utf-8"))
+    ]
+    assert cited
+    assert set(cited) <= headings
+
+
+def test_the_contract_lists_the_codes_of_the_code() -> None:
+    for language in LANGUAGES:
+        text = (DOCS / language / "contract.md").read_text("utf-8")
+        rows = re.findall(r"(?m)^\| (\d{3}) \| (\d{5}) \| `(.+?)` \|", text)
+        published = [code for code in Code if code < 51000 and code != Code.OUT_OF_FREQ]
+        assert rows == [(str(STATUS[code]), str(int(code)), code.message) for code in published]

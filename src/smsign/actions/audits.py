@@ -32,7 +32,7 @@ async def decide(
 ) -> Signature:
     """Record what the auditor says of the version in the audit; return the signature as it is after.
 
-    One that passes becomes the one in use, unless its application switches by hand (WIRE.md, Calls).
+    One that passes becomes the one in use, unless its application switches by hand (wire.md, Calls).
     `version`, if given, is the one that the auditor looked at. What another auditor has on the desk is
     left to that one.
 

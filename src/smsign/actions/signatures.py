@@ -119,7 +119,7 @@ async def check(
 ) -> list[Problem]:
     """Return everything that the calls would refuse now, in their order, each problem under its code.
 
-    Nothing is kept. What would be refused first comes first (WIRE.md, The order of refusals).
+    Nothing is kept. What would be refused first comes first (wire.md, The order of errors).
     """
     signature = await rows.find(db.read, app.id, signature_id) if signature_id is not None else None
     unknown = _met(signatures.unknown_id()) if signature_id is not None and signature is None else []

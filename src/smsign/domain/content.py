@@ -19,7 +19,7 @@ _QUOTED = 5  # how many offending characters an answer names
 def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
     """Return what is wrong with `content`; characters are counted, not bytes.
 
-    The content comes bare, without 【】: the gateway adds them (WIRE.md, Content).
+    The content comes bare, without 【】: the gateway adds them (wire.md, Content).
     """
     problems = []
     if not at_least <= len(content) <= at_most:

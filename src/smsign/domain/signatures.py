@@ -26,7 +26,7 @@ FIELDS = frozenset(("sign", "type", *TEXT_FIELDS))
 
 
 class Status(IntEnum):
-    """The wire's `status` (WIRE.md, Calls)."""
+    """The wire's `status` (wire.md, Calls)."""
 
     IN_AUDIT = 0
     PASSED = 1
@@ -122,7 +122,7 @@ def is_text(text: str) -> bool:
 
 
 def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
-    """Refuse to modify what is in the audit, or passed (WIRE.md, The order of refusals, 6).
+    """Refuse to modify what is in the audit, or passed (wire.md, The order of errors, 6).
 
     `in_audit` is the id of the application's signature in the audit, if there is one.
 

@@ -1,4 +1,4 @@
-"""The vendor's own form: a form post with a SHA-1 (WIRE.md, Callback of an audit result).
+"""The vendor's own form: a form post with a SHA-1 (wire.md, Callback of an audit result).
 
 The signature does not cover `data`: whoever has seen one callback can forge another. Kept for receivers
 that exist; new ones do better with the standard form.
