@@ -65,7 +65,11 @@ class Code(IntEnum):
     )
     INVALID_PARAMETER = 51001, "invalid parameter", "A parameter of an added call is wrong (added by smsign)"
     KEY_REUSED = 51002, "idempotency key reused", "Idempotency-Key of another request (added by smsign)"
-    TOO_MANY_SUBMISSIONS = 51003, "too many submissions", "The application's limit for a day (added by smsign)"
+    TOO_MANY_SUBMISSIONS = (
+        51003,
+        "too many submissions",
+        "The application's limit for a day (added by smsign)",
+    )
     UNKNOWN_CALLBACK = 51004, "unknown callback", "No such callback or delivery (added by smsign)"
     NOT_VERIFIED = 51005, "callback not verified", "The address did not echo (added by smsign)"
 

@@ -1,4 +1,4 @@
-"""Which refusal comes first when several apply, and what stands in each answer (wire.md, The order of errors)."""
+"""Which error comes first when several apply, and what each response says (wire.md, The order of errors)."""
 
 from __future__ import annotations
 
