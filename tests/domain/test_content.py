@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import smsign
 from smsign.domain.content import check
 
-DOCUMENT = Path(smsign.__file__).parent / "http/openapi.json"
+DOCUMENT = Path(smsign.__file__).parent / "api/openapi.json"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ async def decide(
     if passed and reasons:
         raise InvalidInput("reason: a signature that passes has none", "原因：通过的签名无需填写原因")
     audits.check_note(note)
-    grounds = {} if passed else audits.check_refusal(reasons, note)
+    grounds = {} if passed else audits.check_refusal(reasons)
 
     async def change(tx: Tx) -> Signature:
         signature = await _lock(tx, signature_id)
@@ -158,8 +158,7 @@ async def release(db: Database, *, signature_id: int, actor: str) -> None:
 
 
 async def _lock(tx: Tx, signature_id: int) -> Signature:
-    known = await signature_rows.find_any(tx, signature_id)
-    signature = await signature_rows.lock(tx, known.app_id, signature_id) if known else None
+    signature = await signature_rows.lock_any(tx, signature_id)
     if signature is None:
         raise NotFound(f"there is no signature {signature_id}", f"没有签名 {signature_id}")
     return signature

@@ -17,7 +17,7 @@ from smsign.errors import ApiError, Code, Problem, Text
 from smsign.http.multipart import MultipartBody, read_form
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response, encode, sign_id
-from smsign.storage.rows import audits, events, listing, reasons
+from smsign.storage.rows import events, history, listing, reasons
 from smsign.storage.rows import signatures as rows
 from smsign.storage.rows.listing import Listed
 
@@ -73,9 +73,8 @@ async def show(service: Service, request: Request, app: App, signature: Signatur
     no_parameters(request)
     db = service.db.scan
     known = await reasons.list_(db)
-    decided = await audits.list_(db, app.id, signature.id)
-    images = await rows.list_all_images(db, app.id, signature.id)
-    last = decided.get(signature.version)
+    revisions = await history.list_(db, app.id, signature.id)
+    last = revisions[signature.version - 1].decision
     refused = last if signature.status == Status.REFUSED else None
     told = tell(
         Listed(signature, refused.reasons if refused else (), refused.note if refused else ""),
@@ -85,14 +84,14 @@ async def show(service: Service, request: Request, app: App, signature: Signatur
     )
     versions = [
         {
-            "n": version.n,
-            "sign": version.content,
-            "fields": version.fields,
-            "images": [_image(image) for image in images.get(version.n, ())],
-            "submitted_at": rfc3339(version.submitted_at),
-            "decision": _decision(decided.get(version.n), known, request.language),
+            "n": each.version.n,
+            "sign": each.version.content,
+            "fields": each.version.fields,
+            "images": [_image(image) for image in each.images],
+            "submitted_at": rfc3339(each.version.submitted_at),
+            "decision": _decision(each.decision, known, request.language),
         }
-        for version in await rows.list_versions(db, app.id, signature.id)
+        for each in revisions
     ]
     timeline = [_entry(event) for event in await events.list_(db, Subject.SIGNATURE, signature.id)]
     return tagged(request, msgspec.to_builtins(told) | {"versions": versions, "timeline": timeline})

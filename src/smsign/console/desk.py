@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from smsign.actions import audits as actions
 from smsign.console.context import HOME, Context
 from smsign.console.signatures import rounds
-from smsign.domain.audits import FIELDS, check_note
+from smsign.domain.audits import FIELDS
 from smsign.domain.signatures import TEXT_FIELDS, Signature, Status
 from smsign.errors import InvalidInput, NotFound, Text
 from smsign.http.service import Service
@@ -52,7 +52,7 @@ async def take(ctx: Context, signature: int) -> Response:
             ctx.db, signature_id=signature, lease_s=LEASE_S, actor=ctx.person.actor, now=ctx.now
         )
     except (InvalidInput, NotFound) as error:
-        return await _gone(ctx, signature, error.text)
+        return await _open(ctx, signature, error=error.text)
     return ctx.go(f"{DESK}/{signature}")
 
 
@@ -66,13 +66,12 @@ async def decide(ctx: Context, signature: int) -> Response:
     fields = await ctx.form()
     verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
     try:
-        found = await ctx.signature(signature)
         _check(verdict, grounds)
         version = _number(fields.get("version", [""])[-1])
-        await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
+        decided = await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
     except InvalidInput as error:
         return await _open(ctx, signature, error=error.text, grounds=grounds, note=note)
-    return await _next(ctx, (found.submitted_at, found.id), done=verdict)
+    return await _next(ctx, (decided.submitted_at, decided.id), done=verdict)
 
 
 async def decide_many(ctx: Context) -> Response:
@@ -80,19 +79,19 @@ async def decide_many(ctx: Context) -> Response:
     fields = await ctx.form()
     verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
     chosen = [pair for text in fields.get("id", []) if (pair := _pair(text))]
-    done = 0
+    done, errors = 0, []
     try:
         _check(verdict, grounds)
-        check_note(note)
         if not chosen:
             raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
         for signature, version in chosen[: 2 * PAGE]:
             try:
                 await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
                 done += 1
-            except (InvalidInput, NotFound):
-                if len(chosen) == 1:
-                    raise
+            except (InvalidInput, NotFound) as error:
+                errors.append(error)
+        if not done:
+            raise errors[0]
     except (InvalidInput, NotFound) as error:
         return await _queue(ctx, error=error.text, chosen=chosen, grounds=grounds, note=note)
     return ctx.go(DESK, done="many", n=done, failed=len(chosen) - done)
@@ -111,9 +110,8 @@ async def renew(ctx: Context, signature: int) -> Response:
 
 async def release(ctx: Context, signature: int) -> Response:
     """Put it back in the queue; with `next`, take the one behind it."""
-    found = await rows.find_any(ctx.db.read, signature)
     await actions.release(ctx.db, signature_id=signature, actor=ctx.person.actor)
-    if ctx.query.get("next") and found is not None:
+    if ctx.query.get("next") and (found := await rows.find_any(ctx.db.read, signature)):
         return await _next(ctx, (found.submitted_at, found.id))
     return ctx.go(DESK)
 
@@ -167,8 +165,8 @@ async def _next(ctx: Context, after: tuple[int, int], **query: object) -> Respon
 
 async def _decide(
     ctx: Context, signature: int, version: int | None, *, passed: bool, grounds: Sequence[str], note: str
-) -> None:
-    await actions.decide(
+) -> Signature:
+    return await actions.decide(
         ctx.db,
         signature_id=signature,
         passed=passed,
@@ -188,12 +186,23 @@ async def _open(
     grounds: Sequence[str] = (),
     note: str = "",
 ) -> Response:
-    """Show the desk with a signature, or where it has gone."""
-    found = await ctx.signature(signature)
+    """Show a signature with what a decision needs; or who has it, or who decided it and how."""
+    found = await rows.find_any(ctx.db.read, signature)
     lease = await leases.find(ctx.db.read, signature, now=ctx.now)
-    if found.status == Status.IN_AUDIT and (lease is None or lease.actor == ctx.person.actor):
+    in_audit = found is not None and found.status == Status.IN_AUDIT
+    if found is not None and in_audit and (lease is None or lease.actor == ctx.person.actor):
         return await _work(ctx, found, error=error, grounds=grounds, note=note)
-    return await _gone(ctx, signature, error)
+    decision = None
+    if found is not None and not in_audit:
+        decision = await audits.find(ctx.db.read, found.app_id, found.id, found.version)
+    return ctx.page(
+        "gone.html",
+        status=409 if found else 404,
+        signature=found,
+        lease=lease,
+        decision=decision,
+        message=error,
+    )
 
 
 async def _work(
@@ -218,16 +227,6 @@ async def _work(
         note=note,
         done="" if error else ctx.done("pass", "refuse"),
     )
-
-
-async def _gone(ctx: Context, signature: int, message: Text | None) -> Response:
-    """Tell who has it, or who decided what."""
-    found = await rows.find_any(ctx.db.read, signature)
-    lease = await leases.find(ctx.db.read, signature, now=ctx.now)
-    decision = None
-    if found is not None and found.status != Status.IN_AUDIT:
-        decision = await audits.find(ctx.db.read, found.app_id, found.id, found.version)
-    return ctx.page("gone.html", status=409, signature=found, lease=lease, decision=decision, message=message)
 
 
 async def _changes(service: Service) -> AsyncIterator[bytes]:

@@ -14,8 +14,7 @@ from smsign.domain.signatures import Signature, Version
 from smsign.http.wire import Response
 from smsign.storage.engine.protocol import Reader
 from smsign.storage.rows import apps as app_rows
-from smsign.storage.rows import audits, events, reasons
-from smsign.storage.rows import signatures as rows
+from smsign.storage.rows import events, history, reasons
 
 
 class Round(msgspec.Struct):
@@ -66,11 +65,10 @@ async def rounds(db: Reader, signature: Signature) -> list[Round]:
     """Return all versions of a signature, the newest first."""
     found: list[Round] = []
     before: dict[str, str] = {}
-    for version in await rows.list_versions(db, signature.app_id, signature.id):
-        images = await rows.list_images(db, signature.app_id, signature.id, version.n)
-        told = {"sign": version.content, **version.fields, **{each.slot: each.sha256 for each in images}}
-        changed = {name for name in told.keys() | before.keys() if told.get(name) != before.get(name)}
-        decision = await audits.find(db, signature.app_id, signature.id, version.n)
-        found.append(Round(version, images, decision, frozenset(changed if before else ())))
-        before = told
+    for each in await history.list_(db, signature.app_id, signature.id):
+        version, images = each.version, each.images
+        fields = {"sign": version.content, **version.fields, **{image.slot: image.sha256 for image in images}}
+        changed = {name for name in fields.keys() | before.keys() if fields.get(name) != before.get(name)}
+        found.append(Round(version, images, each.decision, frozenset(changed if before else ())))
+        before = fields
     return found[::-1]

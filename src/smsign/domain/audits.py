@@ -119,14 +119,13 @@ REASONS = {
 }
 
 
-def check_refusal(reasons: Sequence[str], note: str) -> dict[str, str]:
+def check_refusal(reasons: Sequence[str]) -> dict[str, str]:
     """Return the codes of a refusal with the field that each is about, in the registry's order.
 
     A reason is a code, or `code:field` when it is about another field than usual.
 
-    Raises: InvalidInput when there is none, a code or a field is unknown, or the note is too long.
+    Raises: InvalidInput when there is none, or a code or a field is unknown.
     """
-    check_note(note)
     given = {code: field for code, _, field in (reason.partition(":") for reason in reasons)}
     if unknown := [code for code in given if code not in REASONS]:
         raise InvalidInput(

@@ -11,7 +11,7 @@ _ALLOWED = re.compile(
     "\U00020000-\U0002a6df\U0002a700-\U0002ee5f\U0002f800-\U0002fa1f\U00030000-\U000323af]+"
 )
 """ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs; Extensions B, C to F and I, the
-Compatibility Supplement, Extensions G and H. The pattern in `http/openapi.json` is the same."""
+Compatibility Supplement, Extensions G and H. The pattern in `api/openapi.json` is the same."""
 
 _QUOTED = 5  # how many offending characters an answer names
 

@@ -14,7 +14,7 @@ from smsign.domain.events import Subject
 from smsign.domain.signatures import ID_MAX, Signature
 from smsign.errors import NotFound
 from smsign.storage.open import Stores
-from smsign.storage.rows import audits, events
+from smsign.storage.rows import events, history
 from smsign.storage.rows import signatures as rows
 
 _ID = click.argument("signature_id", metavar="ID", type=click.IntRange(1, ID_MAX))
@@ -151,18 +151,18 @@ async def _get(stores: Stores, signature_id: int) -> Signature:
 
 
 async def _tell(stores: Stores, signature: Signature) -> dict[str, Any]:
-    db, app_id = stores.db.read, signature.app_id
+    db = stores.db.read
     versions = [
         {
-            "n": version.n,
-            "content": version.content,
-            "fields": version.fields,
-            "actor": version.actor,
-            "submitted_at": version.submitted_at,
-            "images": _plain(await rows.list_images(db, app_id, signature.id, version.n)),
-            "decision": _decision(await audits.find(db, app_id, signature.id, version.n)),
+            "n": each.version.n,
+            "content": each.version.content,
+            "fields": each.version.fields,
+            "actor": each.version.actor,
+            "submitted_at": each.version.submitted_at,
+            "images": _plain(each.images),
+            "decision": _decision(each.decision),
         }
-        for version in await rows.list_versions(db, app_id, signature.id)
+        for each in await history.list_(db, signature.app_id, signature.id)
     ]
     timeline = [
         {"seq": event.seq, "kind": event.kind, "at": event.at, "actor": event.actor, "hash": event.hash.hex()}

@@ -23,7 +23,8 @@ _APP_WIDTH = len(App.__struct_fields__)
 
 _FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
 _LOCK = _FIND + " {lock}"
-_ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_FIND_ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_LOCK_ANY = _FIND_ANY + " {lock}"
 _FOR_PEOPLE = """status = 0 AND deleted_at IS NULL
   AND (content = $1 OR app_id NOT IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL))"""
 """In the audit, and not about to decide itself as the signatures of test applications do."""
@@ -61,8 +62,14 @@ async def lock(tx: Tx, app_id: int, signature_id: int) -> Signature | None:
 
 
 async def find_any(db: Reader, signature_id: int) -> Signature | None:
-    """Return a signature of whichever application: for the desk, never for the API."""
-    row = await db.one(_ANY, signature_id)
+    """Return a signature of any application: for the console and the command line, never for the API."""
+    row = await db.one(_FIND_ANY, signature_id)
+    return Signature(*row) if row else None
+
+
+async def lock_any(tx: Tx, signature_id: int) -> Signature | None:
+    """Return a signature of any application, locked until the transaction ends: for auditors and admins."""
+    row = await tx.one(_LOCK_ANY, signature_id)
     return Signature(*row) if row else None
 
 
