@@ -1,8 +1,8 @@
-"""The pages of the documentation as tests see them: their fenced blocks, and how each kind is tried.
+"""The pages of the documentation as tests see them: their fenced blocks, and how each kind is run.
 
-A comment before a block says what is special about it: `<!-- serve -->` starts the page's server,
-`<!-- shown: why -->` is not run, `<!-- file: NAME -->` is saved under that name. JSON or text behind a shell
-block is what that printed; in JSON "…" stands for anything.
+A comment before a block says what is special about it: `<!-- serve -->` starts the page's server in place
+of the one before, `<!-- shown: why -->` is not run, `<!-- file: NAME -->` is saved under that name. JSON or
+text after a shell block is its expected output; in JSON "…" stands for anything.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Walk:
         self.port, self.beside = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.printed = ""
-        self._servers: list[subprocess.Popen[bytes]] = []
+        self._server: subprocess.Popen[bytes] | None = None
         self._groups: list[int] = []
         bin_folder = folder / "bin"
         bin_folder.mkdir()
@@ -97,9 +97,7 @@ class Walk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for server in self._servers:
-            server.terminate()
-            server.wait(20)
+        self._stop_server()
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
@@ -138,11 +136,17 @@ class Walk:
             .replace('"127.0.0.1", 9000', f'"127.0.0.1", {self.beside}')
         )
 
+    def _stop_server(self) -> None:
+        if self._server:
+            self._server.terminate()
+            self._server.wait(20)
+
     def _serve(self, block: Block) -> None:
+        self._stop_server()
         command = ["bash", "-c", f"exec {self._here(block.text).strip()}"]
         env = self.env | {"SMSIGN_PORT": str(self.port)}
         with (self.folder / "server.log").open("ab") as log:
-            self._servers.append(subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=log))
+            self._server = subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             try:
@@ -167,9 +171,9 @@ class Walk:
             )
             self._groups.append(process.pid)  # what it leaves in the background goes at the end
             code = process.wait(60)
-        told = out.read_text("utf-8")
-        assert code == 0, (f"line {block.line}", block.text, told, (self.folder / "wrong").read_text())
-        return told
+        text = out.read_text("utf-8")
+        assert code == 0, (f"line {block.line}", block.text, text, (self.folder / "wrong").read_text())
+        return text
 
 
 def documents(text: str) -> list[Any]:
