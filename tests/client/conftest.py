@@ -1,4 +1,4 @@
-"""Both clients as one, so that a test of a call is written once; and services that misbehave."""
+"""Fixtures: both clients behind one interface, and a fake service that plays a script."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from smsign.client import AsyncClient, Client
 from tests.running import Key, Server
 
 Script = Callable[[int, bytes], bytes | None]
-"""(number of the request, what came) -> the bytes of the answer; None closes the connection without one."""
+"""(number of the request, its bytes) -> the bytes of the response; None closes the connection without one."""
 
 
 class Awaited:
-    """An AsyncClient that is called as a Client: every call is awaited on a loop of its own."""
+    """An AsyncClient with the interface of a Client: each call is awaited on its event loop."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self._client = AsyncClient(*given, **named)
@@ -46,7 +46,7 @@ async def _list(iterated: Any) -> list[Any]:
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client]]:
-    """Return a function that makes a client: once a Client, once an AsyncClient that is called as one."""
+    """Return a function that makes a client; runs each test with a Client and with an AsyncClient."""
     made: list[Any] = []
 
     def make(url: str, key: Key = Key("a" * 24, "b" * 24), **named: Any) -> Client:  # noqa: B008
@@ -69,8 +69,8 @@ def client(server: Server, app: Key, connect: Callable[..., Client]) -> Client:
     return connect(server.url, app)
 
 
-class Service:
-    """A service on a real socket that answers as its script says, one request a connection."""
+class FakeService:
+    """A service on a real socket that responds by its script, one request per connection."""
 
     def __init__(self, script: Script) -> None:
         self.requests: list[bytes] = []
@@ -81,7 +81,7 @@ class Service:
         self._thread.start()
 
     def header(self, number: int, name: str) -> str:
-        """Return a header of a request that came."""
+        """Return a header of a received request."""
         for line in self.requests[number].split(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
             if line.lower().startswith(name.encode() + b":"):
                 return line.split(b":", 1)[1].strip().decode()
@@ -97,8 +97,8 @@ class Service:
                 with connection:
                     got = _request(connection)
                     self.requests.append(got)
-                    if answer := self._script(len(self.requests) - 1, got):
-                        connection.sendall(answer)
+                    if reply := self._script(len(self.requests) - 1, got):
+                        connection.sendall(reply)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -119,12 +119,12 @@ def _request(connection: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def misbehave() -> Iterator[Callable[[Script], Service]]:
-    """Return a function that starts a service with a script."""
-    started: list[Service] = []
+def fake_service() -> Iterator[Callable[[Script], FakeService]]:
+    """Return a function that starts a fake service with a script."""
+    started: list[FakeService] = []
 
-    def start(script: Script) -> Service:
-        started.append(Service(script))
+    def start(script: Script) -> FakeService:
+        started.append(FakeService(script))
         return started[-1]
 
     yield start
@@ -132,8 +132,8 @@ def misbehave() -> Iterator[Callable[[Script], Service]]:
         service.close()
 
 
-def answer(status: int, body: str = "", *headers: str) -> bytes:
-    """Return the bytes of an answer."""
+def response(status: int, body: str = "", *headers: str) -> bytes:
+    """Return the bytes of a response."""
     raw = body.encode()
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(raw)}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + raw

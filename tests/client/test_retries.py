@@ -1,4 +1,4 @@
-"""What is sent again, and what never is: against a real socket that misbehaves as scripted."""
+"""Retries, backoff and error responses, against a scripted service on a real socket."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from pathlib import Path
 import pytest
 
 from smsign.client import (
+    ApiConnectionError,
     ApiNotFound,
     AuthFailed,
-    BadAnswer,
     Client,
     InUse,
+    InvalidResponse,
     InvalidSignId,
-    NoConnection,
     OtherInAudit,
     ServerError,
     SmsignApiError,
     TooManySubmissions,
-    steps,
+    retry,
 )
-from tests.client.conftest import Script, Service, answer
+from tests.client.conftest import FakeService, Script, response
 
 pytestmark = pytest.mark.process
 
-Misbehave = Callable[[Script], Service]
+Fake = Callable[[Script], FakeService]
 Connect = Callable[..., Client]
 
-CREATED = answer(200, '{"sign_id": 7}')
-UNKNOWN = answer(403, '{"error": {"code": 50102, "message": "invalid sign id"}}')
+CREATED = response(200, '{"sign_id": 7}')
+UNKNOWN = response(403, '{"error": {"code": 50102, "message": "invalid sign id"}}')
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(retry, "BACKOFF_S", 0.02)
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         None,
         b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
         b"what is this?\r\n\r\n",
-        answer(502, "<html>bad gateway</html>"),
-        answer(500, '{"error": {"code": 50019, "message": "server error"}}'),
-        answer(429, "", "Retry-After: 0"),
-        answer(200, '{"sign_id": 7}', "Content-Encoding: gzip"),
+        response(502, "<html>bad gateway</html>"),
+        response(500, '{"error": {"code": 50019, "message": "server error"}}'),
+        response(429, "", "Retry-After: 0"),
+        response(200, '{"sign_id": 7}', "Content-Encoding: gzip"),
     ],
     ids=["closed", "cut-off", "no-http", "502", "500", "429", "no-gzip"],
 )
-def test_a_create_is_sent_again_whole_and_under_the_same_key(
-    misbehave: Misbehave, connect: Connect, failure: bytes | None, tmp_path: Path
+def test_a_create_is_retried_with_the_same_body_and_idempotency_key(
+    fake_service: Fake, connect: Connect, failure: bytes | None, tmp_path: Path
 ) -> None:
-    service = misbehave(lambda number, _: failure if number < 2 else CREATED)
+    service = fake_service(lambda number, _: failure if number < 2 else CREATED)
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG" + b"x" * 200_000)
     file = io.BytesIO(b"....\xff\xd8\xff" + b"y" * 100_000)
@@ -74,8 +74,8 @@ def test_a_create_is_sent_again_whole_and_under_the_same_key(
     assert len(keys.pop()) == 32
 
 
-def test_two_creates_have_two_keys_unless_one_is_given(misbehave: Misbehave, connect: Connect) -> None:
-    service = misbehave(lambda *_: CREATED)
+def test_each_create_has_its_own_idempotency_key(fake_service: Fake, connect: Connect) -> None:
+    service = fake_service(lambda *_: CREATED)
     client = connect(service.url)
     client.create_sign("极光推送")
     client.modify_sign(7, "极光推送")
@@ -85,88 +85,88 @@ def test_two_creates_have_two_keys_unless_one_is_given(misbehave: Misbehave, con
     assert keys[2] == "row-1"
 
 
-def test_a_refusal_is_final(misbehave: Misbehave, connect: Connect) -> None:
-    service = misbehave(lambda *_: answer(401, '{"error": {"code": 50002, "message": "auth failed"}}'))
+def test_an_error_response_is_not_retried(fake_service: Fake, connect: Connect) -> None:
+    service = fake_service(lambda *_: response(401, '{"error": {"code": 50002, "message": "auth failed"}}'))
     with pytest.raises(AuthFailed, match=r"^50002 auth failed$"):
         connect(service.url).create_sign("极光推送")
     assert len(service.requests) == 1
 
 
-def test_the_retries_end_and_the_last_failure_is_raised(misbehave: Misbehave, connect: Connect) -> None:
-    service = misbehave(lambda *_: answer(500, '{"error": {"code": 50019, "message": "server error"}}'))
+def test_the_last_error_is_raised_after_all_retries(fake_service: Fake, connect: Connect) -> None:
+    service = fake_service(lambda *_: response(500, '{"error": {"code": 50019, "message": "server error"}}'))
     with pytest.raises(ServerError):
         connect(service.url, retries=2).get_sign(7)
     assert len(service.requests) == 3
-    silent = misbehave(lambda *_: None)
-    with pytest.raises(NoConnection) as none:
+    silent = fake_service(lambda *_: None)
+    with pytest.raises(ApiConnectionError) as none:
         connect(silent.url, retries=2).get_sign(7)
-    assert none.value.maybe_done
+    assert none.value.may_have_succeeded
     assert len(silent.requests) == 3
 
 
-def test_what_would_do_twice_as_much_twice_is_not_sent_again(misbehave: Misbehave, connect: Connect) -> None:
-    for failure in (None, answer(503)):
-        service = misbehave(lambda *_, failure=failure: failure)
-        with pytest.raises((NoConnection, SmsignApiError)):
+def test_a_request_that_is_not_idempotent_is_not_retried(fake_service: Fake, connect: Connect) -> None:
+    for failure in (None, response(503)):
+        service = fake_service(lambda *_, failure=failure: failure)
+        with pytest.raises((ApiConnectionError, SmsignApiError)):
             connect(service.url).withdraw_sign(7)
         assert len(service.requests) == 1
 
 
-def test_retry_after_is_kept(misbehave: Misbehave, connect: Connect) -> None:
-    limit = answer(429, "", "Retry-After: 1")
-    service = misbehave(lambda number, _: CREATED if number else limit)
+def test_a_retry_waits_for_retry_after(fake_service: Fake, connect: Connect) -> None:
+    limit = response(429, "", "Retry-After: 1")
+    service = fake_service(lambda number, _: CREATED if number else limit)
     started = time.monotonic()
     connect(service.url).create_sign("极光推送")
     assert 0.9 < time.monotonic() - started < 6
 
 
-def test_retry_after_may_be_a_date(misbehave: Misbehave, connect: Connect) -> None:
+def test_retry_after_may_be_a_date(fake_service: Fake, connect: Connect) -> None:
     late = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     for asked, at_least in ((late, 7190), ("Tue, 24 Nov 2026 00:00:00 GMT", 0), ("soon", None)):
-        service = misbehave(lambda *_, asked=asked: answer(429, "", f"Retry-After: {asked}"))
+        service = fake_service(lambda *_, asked=asked: response(429, "", f"Retry-After: {asked}"))
         with pytest.raises(SmsignApiError) as limited:
             connect(service.url, retries=0).get_sign(7)
-        told = limited.value.retry_after_s
-        assert told is None if at_least is None else told is not None and at_least <= told <= 7200
+        seconds = limited.value.retry_after_s
+        assert seconds is None if at_least is None else seconds is not None and at_least <= seconds <= 7200
 
 
-def test_a_wait_until_tomorrow_is_the_callers(misbehave: Misbehave, connect: Connect) -> None:
+def test_a_long_retry_after_raises_at_once(fake_service: Fake, connect: Connect) -> None:
     body = '{"error": {"code": 51003, "message": "too many submissions"}}'
-    service = misbehave(lambda *_: answer(429, body, "Retry-After: 40000"))
+    service = fake_service(lambda *_: response(429, body, "Retry-After: 40000"))
     with pytest.raises(TooManySubmissions) as late:
         connect(service.url).create_sign("极光推送")
     assert late.value.retry_after_s == 40000
     assert len(service.requests) == 1
 
 
-def test_a_delete_whose_first_answer_was_lost_has_deleted(misbehave: Misbehave, connect: Connect) -> None:
-    lost = misbehave(lambda number, _: UNKNOWN if number else None)
+def test_a_delete_whose_first_response_was_lost_succeeds(fake_service: Fake, connect: Connect) -> None:
+    lost = fake_service(lambda number, _: UNKNOWN if number else None)
     connect(lost.url).delete_sign(7)
     assert len(lost.requests) == 2
     with pytest.raises(InvalidSignId):
-        connect(misbehave(lambda *_: UNKNOWN).url).delete_sign(7)
+        connect(fake_service(lambda *_: UNKNOWN).url).delete_sign(7)
 
 
-def test_a_refusal_after_a_lost_answer_says_so(misbehave: Misbehave, connect: Connect) -> None:
-    waiting = answer(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
-    service = misbehave(lambda number, _: waiting if number else None)
-    with pytest.raises(OtherInAudit, match="may have been carried out") as refused:
+def test_an_error_after_a_lost_response_may_have_succeeded(fake_service: Fake, connect: Connect) -> None:
+    waiting = response(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
+    service = fake_service(lambda number, _: waiting if number else None)
+    with pytest.raises(OtherInAudit, match="may have succeeded") as refused:
         connect(service.url).create_sign("极光推送")
-    assert refused.value.maybe_done
+    assert refused.value.may_have_succeeded
 
 
-def test_answers_of_another_service_are_told_apart(misbehave: Misbehave, connect: Connect) -> None:
-    page = misbehave(lambda *_: answer(404, "<h1>Not here</h1>"))
+def test_responses_of_another_service_raise_clear_errors(fake_service: Fake, connect: Connect) -> None:
+    page = fake_service(lambda *_: response(404, "<h1>Not here</h1>"))
     with pytest.raises(SmsignApiError, match=r"HTTP 404: no JSON of this API: '<h1>Not here") as none:
         connect(page.url).get_sign(7)
     assert (none.value.code, none.value.details) == (0, ())
-    moved = misbehave(lambda *_: answer(301, "", "Location: https://elsewhere.example/"))
-    with pytest.raises(SmsignApiError, match="redirected to https://elsewhere"):
+    moved = fake_service(lambda *_: response(301, "", "Location: https://elsewhere.example/"))
+    with pytest.raises(SmsignApiError, match="redirect to https://elsewhere"):
         connect(moved.url).get_sign(7)
-    other = misbehave(lambda *_: answer(200, '{"hello": "world"}'))
-    with pytest.raises(BadAnswer, match="is the base URL right"):
+    other = fake_service(lambda *_: response(200, '{"hello": "world"}'))
+    with pytest.raises(InvalidResponse, match="is the base URL right"):
         connect(other.url).get_sign(7)
-    later = misbehave(lambda *_: answer(418, '{"error": {"code": 59999, "message": "new"}}'))
+    later = fake_service(lambda *_: response(418, '{"error": {"code": 59999, "message": "new"}}'))
     with pytest.raises(SmsignApiError, match="59999 new") as new:
         connect(later.url).get_sign(7)
     assert type(new.value) is SmsignApiError
@@ -184,34 +184,34 @@ def test_answers_of_another_service_are_told_apart(misbehave: Misbehave, connect
     ],
     ids=["delete", "withdraw", "use", "clear", "delete-callback", "download"],
 )
-def test_a_page_with_the_status_of_success_is_not_taken_for_it(
-    misbehave: Misbehave, connect: Connect, ask: Callable[[Client], None]
+def test_an_html_page_with_status_200_is_not_a_success(
+    fake_service: Fake, connect: Connect, ask: Callable[[Client], None]
 ) -> None:
-    page = misbehave(lambda *_: answer(200, "<h1>Welcome</h1>", "Content-Type: text/html"))
-    with pytest.raises(BadAnswer, match="is the base URL right"):
+    page = fake_service(lambda *_: response(200, "<h1>Welcome</h1>", "Content-Type: text/html"))
+    with pytest.raises(InvalidResponse, match="is the base URL right"):
         ask(connect(page.url))
 
 
-def test_a_refusal_with_the_status_of_success_is_one(misbehave: Misbehave, connect: Connect) -> None:
-    service = misbehave(lambda *_: answer(200, '{"error": {"code": 50105, "message": "in use"}}'))
+def test_an_error_body_with_status_200_raises(fake_service: Fake, connect: Connect) -> None:
+    service = fake_service(lambda *_: response(200, '{"error": {"code": 50105, "message": "in use"}}'))
     with pytest.raises(InUse):
         connect(service.url).delete_sign(7)
 
 
-def test_the_vendors_own_answers_are_enough(misbehave: Misbehave, connect: Connect) -> None:
-    """The contract's four keys and errors without details, as the vendor documents them."""
+def test_the_client_works_with_the_vendors_own_service(fake_service: Fake, connect: Connect) -> None:
+    """It has only the contract's four calls, and its errors have no details."""
 
     def vendor(_: int, request: bytes) -> bytes:
         line = request.split(b"\r\n", 1)[0]
         if line.startswith(b"GET /v1/sign/"):
-            return answer(200, '{"sign_id":7,"sign":"极光推送","status":2,"use_status":0}')
+            return response(200, '{"sign_id":7,"sign":"极光推送","status":2,"use_status":0}')
         if line.startswith(b"DELETE"):
-            return answer(200)
+            return response(200)
         if line.startswith(b"POST /v1/sign"):
             return CREATED
-        return answer(404, '{"error":{"code":50016,"message":"api not found"}}')
+        return response(404, '{"error":{"code":50016,"message":"api not found"}}')
 
-    client = connect(misbehave(vendor).url + "/v1")
+    client = connect(fake_service(vendor).url + "/v1")
     assert client.create_sign("极光推送", images=[b"x"], type=1) == 7
     assert client.modify_sign(7, "极光推送") == 7
     sign = client.wait_until_decided(7)
@@ -221,13 +221,11 @@ def test_the_vendors_own_answers_are_enough(misbehave: Misbehave, connect: Conne
         list(client.iter_signs())
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_an_error_not_a_short_image(
-    misbehave: Misbehave, connect: Connect
-) -> None:
+def test_a_file_truncated_during_the_upload_raises(fake_service: Fake, connect: Connect) -> None:
     class Shrinking(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             return super().read(size) if self.tell() < 1000 else b""
 
-    service = misbehave(lambda *_: CREATED)
-    with pytest.raises(OSError, match="became shorter"):
+    service = fake_service(lambda *_: CREATED)
+    with pytest.raises(OSError, match="truncated"):
         connect(service.url, retries=0).create_sign("极光推送", images=[Shrinking(b"x" * 200_000)])

@@ -1,6 +1,6 @@
-"""The Python SDK: `Client`, `AsyncClient`, and the receiving side of callbacks.
+"""The Python SDK: `Client`, `AsyncClient`, and verification of webhooks.
 
-    from smsign.client import Client, OtherInAudit
+    from smsign.client import Client, Status
 
     with Client("https://sms.example.com", app_key, master_secret) as client:
         sign_id = client.create_sign("极光推送", images=["licence.png"])
@@ -8,23 +8,24 @@
         for each in client.iter_signs(status=Status.REFUSED):
             print(each.sign, each.refuse_reason)
 
-`AsyncClient` has the same methods, to be awaited, and `async for` in place of `for`. Against the vendor's
-own service `create_sign`, `modify_sign`, `get_sign`, `delete_sign` and `wait_until_decided` work; the
-others raise `ApiNotFound`. This package imports nothing else of smsign.
+`AsyncClient` has the same methods as coroutines and async iterators. On the vendor's own service
+`create_sign`, `modify_sign`, `get_sign`, `delete_sign` and `wait_until_decided` work; the other methods raise
+`ApiNotFound`. This package imports no other part of smsign.
 """
 
 from smsign.client.clients import AsyncClient, Client
 from smsign.client.errors import (
+    ApiConnectionError,
     ApiNotFound,
     AuthFailed,
-    BadAnswer,
-    BadCallback,
     ClientError,
+    DecisionTimeout,
     Detail,
     InUse,
     InvalidBody,
     InvalidImage,
     InvalidParameter,
+    InvalidResponse,
     InvalidSignature,
     InvalidSignId,
     InvalidTempId,
@@ -33,9 +34,7 @@ from smsign.client.errors import (
     MethodNotSupported,
     MissingAuth,
     MissingBody,
-    NoConnection,
     NoSmsService,
-    NotDecided,
     NotVerified,
     OtherInAudit,
     OutOfFreq,
@@ -43,43 +42,45 @@ from smsign.client.errors import (
     SmsignApiError,
     TooManySubmissions,
     UnknownCallback,
+    WebhookVerificationError,
     WrongTemplateType,
 )
-from smsign.client.form import Fields, ImageFile, ImageFiles
-from smsign.client.receive import Event, EventData, VendorResult, echo, verify_standard, verify_vendor
-from smsign.client.results import (
+from smsign.client.models import (
     App,
     Callback,
     Check,
     Decision,
     Delivery,
     DeliveryDetail,
+    DeliveryRequest,
     Image,
     Page,
     Problem,
     Reason,
-    SentRequest,
     Sign,
     SignDetail,
     Status,
-    TimelineEntry,
+    TimelineEvent,
     Version,
 )
+from smsign.client.multipart import Fields, ImageFile, ImageFiles
+from smsign.client.webhooks import Event, EventData, VendorResult, echo, verify_standard, verify_vendor
 
 __all__ = [
+    "ApiConnectionError",
     "ApiNotFound",
     "App",
     "AsyncClient",
     "AuthFailed",
-    "BadAnswer",
-    "BadCallback",
     "Callback",
     "Check",
     "Client",
     "ClientError",
     "Decision",
+    "DecisionTimeout",
     "Delivery",
     "DeliveryDetail",
+    "DeliveryRequest",
     "Detail",
     "Event",
     "EventData",
@@ -91,6 +92,7 @@ __all__ = [
     "InvalidBody",
     "InvalidImage",
     "InvalidParameter",
+    "InvalidResponse",
     "InvalidSignId",
     "InvalidSignature",
     "InvalidTempId",
@@ -99,26 +101,24 @@ __all__ = [
     "MethodNotSupported",
     "MissingAuth",
     "MissingBody",
-    "NoConnection",
     "NoSmsService",
-    "NotDecided",
     "NotVerified",
     "OtherInAudit",
     "OutOfFreq",
     "Page",
     "Problem",
     "Reason",
-    "SentRequest",
     "ServerError",
     "Sign",
     "SignDetail",
     "SmsignApiError",
     "Status",
-    "TimelineEntry",
+    "TimelineEvent",
     "TooManySubmissions",
     "UnknownCallback",
     "VendorResult",
     "Version",
+    "WebhookVerificationError",
     "WrongTemplateType",
     "echo",
     "verify_standard",

@@ -1,4 +1,4 @@
-"""The calls about callbacks: endpoints that are told of events, and what they were told."""
+"""API calls for callbacks (webhooks) and their deliveries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import datetime
 
 import msgspec
 
-from smsign.client.calls import LIST_MAX, Calls, given
+from smsign.client.calls import LIST_MAX, Calls, query_of
+from smsign.client.decorators import call, paginated
 from smsign.client.errors import UnknownCallback
-from smsign.client.method import call, items
-from smsign.client.results import Callback, Delivery, DeliveryDetail, Page
-from smsign.client.steps import Call, Items, Request
+from smsign.client.models import Callback, Delivery, DeliveryDetail, Page
+from smsign.client.retry import Call, Pages, Request
 
 
 class _Callbacks(msgspec.Struct, frozen=True):
@@ -27,46 +27,49 @@ class _Events(msgspec.Struct, frozen=True):
 
 
 class Callbacks(Calls):
-    """Calls as steps; `Client` and `AsyncClient` are this with a way to carry them out."""
+    """Calls for callbacks; `Client` and `AsyncClient` add the transport."""
 
     @call
     def list_callbacks(self) -> Call[tuple[Callback, ...]]:
-        """Return all endpoints of the application; their secrets are None here."""
-        return (yield from self._get(Request(method="GET", path="/v1/callbacks"), _Callbacks)).callbacks
+        """List all callbacks of the application, without their secrets."""
+        return (yield from self._get("/v1/callbacks", _Callbacks)).callbacks
 
     @call
-    def create_callback(self, url: str, *, form: str = "standard") -> Call[Callback]:
-        """Have events told to `url`, in the `standard` or the `vendor` form; return it with its secret.
+    def create_callback(
+        self, url: str, *, format: str = "standard", form: str | None = None
+    ) -> Call[Callback]:
+        """Add a callback that events are delivered to; return it with its secret.
 
-        An endpoint of the vendor's form is asked for an echo first.
+        `format` is that of the request body, `standard` or `vendor`; the server verifies a callback of the
+        vendor's format with an echo first. `form` is the old name of `format`, accepted until 1.0.
 
         Raises: InvalidParameter, NotVerified.
         """
-        return (yield from self._post("/v1/callbacks", Callback, url=url, form=form))
+        return (yield from self._post("/v1/callbacks", Callback, url=url, form=form or format))
 
     @call
     def get_callback(self, callback_id: int) -> Call[Callback]:
-        """Return an endpoint with its secret.
+        """Return a callback with its secret.
 
         Raises: UnknownCallback.
         """
-        return (yield from self._get(Request(method="GET", path=f"/v1/callbacks/{callback_id}"), Callback))
+        return (yield from self._get(f"/v1/callbacks/{callback_id}", Callback))
 
     @call
     def delete_callback(self, callback_id: int) -> Call[None]:
-        """Tell an endpoint nothing any more.
+        """Delete a callback; pending events are not delivered.
 
         Raises: UnknownCallback.
         """
         try:
             yield from self._perform(Request(method="DELETE", path=f"/v1/callbacks/{callback_id}"))
         except UnknownCallback as error:
-            if not error.maybe_done:  # else an earlier attempt, unanswered, has deleted it
+            if not error.may_have_succeeded:  # else an earlier attempt without a response has deleted it
                 raise
 
     @call
     def rotate_callback(self, callback_id: int, *, overlap_s: int | None = None) -> Call[Callback]:
-        """Give an endpoint a new secret; the old one signs too for `overlap_s` seconds.
+        """Rotate the secret of a callback; deliveries carry both signatures for `overlap_s` seconds.
 
         Raises: UnknownCallback, InvalidParameter.
         """
@@ -74,7 +77,7 @@ class Callbacks(Calls):
 
     @call
     def resume_callback(self, callback_id: int) -> Call[Callback]:
-        """Tell an endpoint that was paused all that waits for it.
+        """Resume a paused callback and deliver its pending events.
 
         Raises: UnknownCallback.
         """
@@ -82,58 +85,48 @@ class Callbacks(Calls):
 
     @call
     def replay_callback(self, callback_id: int, *, since: datetime, until: datetime) -> Call[int]:
-        """Tell an endpoint all events of a span of time once more; return how many.
+        """Deliver all events of a time range again; return their number.
 
         Raises: UnknownCallback, InvalidParameter.
         """
-        span = given(since=since, until=until)
-        return (yield from self._post(f"/v1/callbacks/{callback_id}/replay", _Events, **span)).events
+        body = query_of(since=since, until=until)
+        return (yield from self._post(f"/v1/callbacks/{callback_id}/replay", _Events, **body)).events
 
     @call
     def list_deliveries(
         self, callback_id: int, *, state: str | None = None, limit: int = 20, cursor: str | None = None
     ) -> Call[Page[Delivery]]:
-        """Return one page of what an endpoint was told, the newest attempt first.
-
-        `state` is delivered or failed.
+        """Return one page of the delivery attempts, newest first. `state` is delivered or failed.
 
         Raises: UnknownCallback, InvalidParameter.
         """
-        query = given(state=state, limit=limit, cursor=cursor)
-        return (yield from self._deliveries(callback_id, query))
+        return (yield from self._deliveries(callback_id, query_of(state=state, limit=limit, cursor=cursor)))
 
-    @items
-    def iter_deliveries(self, callback_id: int, *, state: str | None = None) -> Items[Delivery]:
-        """Iterate over what an endpoint was told, the newest attempt first.
+    @paginated
+    def iter_deliveries(self, callback_id: int, *, state: str | None = None) -> Pages[Delivery]:
+        """Iterate over the delivery attempts, newest first.
 
         Raises: UnknownCallback, InvalidParameter.
         """
-        query = given(state=state, limit=LIST_MAX)
-        while True:
-            page = yield from self._deliveries(callback_id, query)
-            yield list(page.items)
-            if page.next is None:
-                return
-            query["cursor"] = page.next
+        query = query_of(state=state, limit=LIST_MAX)
+        yield from self._pages(query, lambda query: self._deliveries(callback_id, query))
 
     @call
     def get_delivery(self, callback_id: int, delivery_id: int) -> Call[DeliveryDetail]:
-        """Return an attempt with what was sent and what was answered.
+        """Return a delivery attempt with its request and response.
 
         Raises: UnknownCallback.
         """
-        path = f"/v1/callbacks/{callback_id}/deliveries/{delivery_id}"
-        return (yield from self._get(Request(method="GET", path=path), DeliveryDetail))
+        return (yield from self._get(f"/v1/callbacks/{callback_id}/deliveries/{delivery_id}", DeliveryDetail))
 
     @call
     def resend_delivery(self, callback_id: int, delivery_id: int) -> Call[None]:
-        """Tell an endpoint the event of an attempt once more.
+        """Deliver the event of a delivery attempt again.
 
         Raises: UnknownCallback.
         """
         yield from self._post(f"/v1/callbacks/{callback_id}/deliveries/{delivery_id}/resend", _Events)
 
     def _deliveries(self, callback_id: int, query: dict[str, str]) -> Call[Page[Delivery]]:
-        request = Request(method="GET", path=f"/v1/callbacks/{callback_id}/deliveries", query=query)
-        page = yield from self._get(request, _Deliveries)
+        page = yield from self._get(f"/v1/callbacks/{callback_id}/deliveries", _Deliveries, query)
         return Page(items=page.deliveries, next=page.next)

@@ -1,20 +1,20 @@
-"""The two clients: all calls, and one way or the other to carry them out."""
+"""The two clients: all API calls over a synchronous or an asynchronous transport."""
 
 from __future__ import annotations
 
 from smsign.client.callbacks import Callbacks
-from smsign.client.drivers import Async, Blocking
 from smsign.client.signatures import Signatures
+from smsign.client.transport import AsyncTransport, SyncTransport
 
 
-class Client(Signatures, Callbacks, Blocking):
-    """Calls the service and waits for its answer. Close it, or use it in a `with`; threads may share it.
+class Client(Signatures, Callbacks, SyncTransport):
+    """A synchronous client. Close it, or use it in a `with` statement; threads may share it.
 
-    `base_url` is the service's address, with or without `/v1`. `retries` bounds how often a request is sent
-    again after a lost connection, 429 or a failure of the server; `language` ("zh", "en") is that of
-    reasons and hints; `http` is an httpx2.Client of your own, for proxies, certificates and the like.
+    `base_url` is the address of the service, with or without `/v1`. `retries` is the maximum number of
+    retries after a connection error, 429 or 5xx; `language` ("zh", "en") is that of error messages; `http` is
+    an httpx2.Client with settings of your own, such as proxies and certificates.
     """
 
 
-class AsyncClient(Signatures, Callbacks, Async):
-    """The same, awaited."""
+class AsyncClient(Signatures, Callbacks, AsyncTransport):
+    """The asynchronous client: the same methods, to be awaited."""

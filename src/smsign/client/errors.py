@@ -1,14 +1,14 @@
-"""Every way that a call fails, as exceptions. The class of a code is its row in the table of codes.
+"""The exceptions of the SDK.
 
     ClientError
-    ├── SmsignApiError      the service answered, and said no
+    ├── SmsignApiError              the service returned an error
     │   └── AuthFailed, OtherInAudit …      one class for each return code; `except OtherInAudit:`
-    ├── NoConnection        no answer came, however often it was asked
-    ├── BadAnswer           an answer that is not of this API: another service, a proxy's page
-    ├── NotDecided          `wait_until_decided` waited long enough (also a TimeoutError)
-    └── BadCallback         a callback that must not be believed
+    ├── ApiConnectionError          no response, after all retries
+    ├── InvalidResponse             a response that is not of this API: another service, a proxy's page
+    ├── DecisionTimeout             `wait_until_decided` reached its timeout (also a TimeoutError)
+    └── WebhookVerificationError    a webhook request that is not authentic
 
-A code that is not in the table, or an answer without one, is a plain `SmsignApiError`.
+An unknown code, or a response without one, is a plain `SmsignApiError`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from smsign.client.results import Sign
+from smsign.client.models import Sign
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """One thing that is wrong with a request: which field, what is wrong, how to mend it."""
+    """One error in a request: the field, the reason, and a hint how to fix it."""
 
     field: str = ""
     reason: str = ""
@@ -30,17 +30,16 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 class ClientError(Exception):
-    """The root of all errors that this package raises itself."""
+    """The base class of all exceptions of the SDK."""
 
 
 class SmsignApiError(ClientError):
-    """The service refused the request, or failed.
+    """The service returned an error.
 
-    `code` is the return code, 0 if the answer bore none; `details` says everything that was wrong, empty
-    where the service does not tell; `request_id` is what its operator finds in the log; `retry_after_s` is
-    set where it asked to be left alone for a while. `maybe_done`: an earlier attempt of the same call got
-    no answer, and may be what this answer is about: a create that is refused with `OtherInAudit` may have
-    come through before.
+    `code` is the return code, 0 for a response without one; `details` lists all errors in the request, empty
+    on the vendor's own service; `request_id` identifies the request in the service's log; `retry_after_s` is
+    its Retry-After. `may_have_succeeded`: an earlier attempt of the same call got no response and may be the
+    cause: a create that answers `OtherInAudit` may have succeeded before.
     """
 
     CODE: ClassVar[int] = 0
@@ -48,7 +47,7 @@ class SmsignApiError(ClientError):
     BY_CODE: ClassVar[dict[int, type[SmsignApiError]]] = {}
 
     def __init_subclass__(cls, code: int, message: str) -> None:
-        """Enter a class in the table of codes."""
+        """Register the class of a return code."""
         cls.CODE, cls.MESSAGE = code, message
         SmsignApiError.BY_CODE[code] = cls
 
@@ -61,7 +60,7 @@ class SmsignApiError(ClientError):
         details: tuple[Detail, ...] = (),
         request_id: str = "",
         retry_after_s: float | None = None,
-        maybe_done: bool = False,
+        may_have_succeeded: bool = False,
     ) -> None:
         self.code = code or self.CODE
         self.message = message or self.MESSAGE
@@ -69,34 +68,34 @@ class SmsignApiError(ClientError):
         self.details = details
         self.request_id = request_id
         self.retry_after_s = retry_after_s
-        self.maybe_done = maybe_done
+        self.may_have_succeeded = may_have_succeeded
         super().__init__(message)
 
     def __str__(self) -> str:
         named = f"{self.code} {self.message}" if self.code else f"HTTP {self.status}: {self.message}"
-        told = "; ".join(f"{each.field}: {each.reason} ({each.hint})" for each in self.details)
-        lost = " (an earlier attempt got no answer, and may have been carried out)" if self.maybe_done else ""
-        return (f"{named}: {told}" if told else named) + lost
+        details = "; ".join(f"{each.field}: {each.reason} ({each.hint})" for each in self.details)
+        unknown = " (an earlier attempt without a response may have succeeded)" * self.may_have_succeeded
+        return (f"{named}: {details}" if details else named) + unknown
 
 
-class NoConnection(ClientError, ConnectionError):
-    """No answer came. `maybe_done` tells whether the request may have reached the service all the same."""
+class ApiConnectionError(ClientError, ConnectionError):
+    """There was no response. `may_have_succeeded`: the service may have received the request."""
 
-    def __init__(self, message: str, *, maybe_done: bool) -> None:
+    def __init__(self, message: str, *, may_have_succeeded: bool) -> None:
         super().__init__(message)
-        self.maybe_done = maybe_done
+        self.may_have_succeeded = may_have_succeeded
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it pass from one process to another."""
-        return partial(type(self), maybe_done=self.maybe_done), self.args
+        """Support pickle."""
+        return partial(type(self), may_have_succeeded=self.may_have_succeeded), self.args
 
 
-class BadAnswer(ClientError):
-    """An answer of success that is not in the form of this API; is the base URL right?"""
+class InvalidResponse(ClientError):
+    """A response with a status of success that is not of this API; is the base URL right?"""
 
 
-class NotDecided(ClientError, TimeoutError):
-    """No decision came in time; `sign` is the signature as it was asked about last."""
+class DecisionTimeout(ClientError, TimeoutError):
+    """There was no decision in time; `sign` is the signature as last queried."""
 
     def __init__(self, sign: Sign, timeout_s: float) -> None:
         super().__init__(f"signature {sign.sign_id} is still in the audit after {timeout_s:g} s")
@@ -104,12 +103,12 @@ class NotDecided(ClientError, TimeoutError):
         self.timeout_s = timeout_s
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it pass from one process to another."""
+        """Support pickle."""
         return type(self), (self.sign, self.timeout_s)
 
 
-class BadCallback(ClientError):
-    """A callback that was not signed with the secret, is too old, or cannot be read."""
+class WebhookVerificationError(ClientError):
+    """A webhook request that is not signed with the secret, is too old, or cannot be decoded."""
 
 
 class MissingAuth(SmsignApiError, code=50001, message="missing auth"):
@@ -125,7 +124,7 @@ class MissingBody(SmsignApiError, code=50003, message="missing body"):
 
 
 class InvalidBody(SmsignApiError, code=50007, message="invalid body"):
-    """The body cannot be read, or a text field is against the rules."""
+    """The body cannot be parsed, or a text field is invalid."""
 
 
 class NoSmsService(SmsignApiError, code=50008, message="no sms code auth"):
@@ -137,11 +136,11 @@ class OutOfFreq(SmsignApiError, code=50009, message="out of freq"):
 
 
 class InvalidTempId(SmsignApiError, code=50013, message="invalid temp_id"):
-    """Of templates; no call here answers it."""
+    """For templates only; no call of this API returns it."""
 
 
 class ApiNotFound(SmsignApiError, code=50016, message="api not found"):
-    """The service has no such call: the vendor's own has only the four."""
+    """The service has no such call: the vendor's own has only four."""
 
 
 class MediaNotSupported(SmsignApiError, code=50017, message="media not supported"):
@@ -153,27 +152,27 @@ class MethodNotSupported(SmsignApiError, code=50018, message="request method not
 
 
 class ServerError(SmsignApiError, code=50019, message="server error"):
-    """The service failed."""
+    """An internal error of the service."""
 
 
 class WrongTemplateType(SmsignApiError, code=50025, message="wrong template type"):
-    """Of templates; no call here answers it."""
+    """For templates only; no call of this API returns it."""
 
 
 class InvalidImage(SmsignApiError, code=50101, message="invalid image"):
-    """An image is against the rules."""
+    """An image is invalid."""
 
 
 class InvalidSignId(SmsignApiError, code=50102, message="invalid sign id"):
-    """No such signature of this application, or not in the state that the call needs."""
+    """The application has no such signature, or it is not in the state that the call requires."""
 
 
 class OtherInAudit(SmsignApiError, code=50103, message="other signatures in the audit"):
-    """One of the application's signatures is in the audit, and there may be but one."""
+    """Another signature of the application is in the audit; at most one may be."""
 
 
 class InvalidSignature(SmsignApiError, code=50104, message="invalid signature"):
-    """The content is against the rules."""
+    """The content is invalid."""
 
 
 class InUse(SmsignApiError, code=50105, message="the signature in use cannot be deleted"):
@@ -181,7 +180,7 @@ class InUse(SmsignApiError, code=50105, message="the signature in use cannot be 
 
 
 class InvalidParameter(SmsignApiError, code=51001, message="invalid parameter"):
-    """A parameter of an added call is wrong."""
+    """A parameter of an added call is invalid."""
 
 
 class KeyReused(SmsignApiError, code=51002, message="idempotency key reused"):
@@ -189,7 +188,7 @@ class KeyReused(SmsignApiError, code=51002, message="idempotency key reused"):
 
 
 class TooManySubmissions(SmsignApiError, code=51003, message="too many submissions"):
-    """The application's submissions of this day are used up."""
+    """The application has reached its daily limit of submissions."""
 
 
 class UnknownCallback(SmsignApiError, code=51004, message="unknown callback"):
@@ -197,4 +196,4 @@ class UnknownCallback(SmsignApiError, code=51004, message="unknown callback"):
 
 
 class NotVerified(SmsignApiError, code=51005, message="callback not verified"):
-    """The address did not answer with the echo that was asked for."""
+    """The callback's URL did not answer the verification request with its echo."""

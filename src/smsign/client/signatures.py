@@ -1,4 +1,4 @@
-"""The calls about signatures: the contract's four, and what smsign adds to them."""
+"""API calls for signatures: the contract's four, and those that smsign adds."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from smsign.client.calls import LIST_MAX, Calls, encode, given
+from smsign.client.calls import LIST_MAX, Calls, encode, query_of
+from smsign.client.decorators import call, paginated
 from smsign.client.errors import (
-    BadAnswer,
+    ApiConnectionError,
     ClientError,
+    DecisionTimeout,
+    InvalidResponse,
     InvalidSignId,
-    NoConnection,
-    NotDecided,
     SmsignApiError,
 )
-from smsign.client.form import Fields, ImageFiles, SubmissionForm
-from smsign.client.method import call, items
-from smsign.client.results import App, Check, Page, Sign, SignDetail
-from smsign.client.steps import Call, Items, Request, Sleep, decode
+from smsign.client.models import App, Check, Page, Sign, SignDetail
+from smsign.client.multipart import Fields, ImageFiles, SubmissionForm
+from smsign.client.retry import Call, Pages, Request, Sleep, decode
 
 POLL_S = 0.05
 POLL_MAX_S = 15.0
@@ -46,9 +46,9 @@ class _Signs(msgspec.Struct, frozen=True):
 
 
 class Signatures(Calls):
-    """Calls as steps; `Client` and `AsyncClient` are this with a way to carry them out."""
+    """Calls for signatures; `Client` and `AsyncClient` add the transport."""
 
-    # The contract's four: the vendor's own service has these.
+    # The contract's four calls, which the vendor's own service has too.
 
     @call
     def create_sign(
@@ -56,12 +56,11 @@ class Signatures(Calls):
     ) -> Call[int]:
         """Submit a new signature; return its sign_id.
 
-        Give an `idempotency_key` to be sure of one signature across crashes of your own: the same key and
-        submission is answered with the same sign_id for seven days. Without one, the retries of this call
-        share one.
+        With an `idempotency_key`, the same submission returns the same sign_id for seven days, also after a
+        crash. Without one, the retries of this call share a random key.
 
-        Raises: OtherInAudit, InvalidSignature, InvalidImage, InvalidBody, KeyReused, TooMany; ValueError and
-        OSError for what cannot be sent.
+        Raises: OtherInAudit, InvalidSignature, InvalidImage, InvalidBody, KeyReused, TooManySubmissions;
+        ValueError and OSError for invalid arguments and unreadable files.
         """
         return (yield from self._submit("/v1/sign", "POST", sign, images, fields, idempotency_key))
 
@@ -75,16 +74,16 @@ class Signatures(Calls):
         idempotency_key: str = "",
         **fields: Unpack[Fields],
     ) -> Call[int]:
-        """Submit a refused signature again, whole; return its sign_id.
+        """Resubmit a refused signature, with all fields and images; return its sign_id.
 
         Raises: InvalidSignId, and as `create_sign`.
         """
-        # POST, as every published client; the contract's text says PUT, its example POST.
+        # POST, as every published client sends; the contract says PUT in its text and POST in its example.
         return (yield from self._submit(f"/v1/sign/{sign_id}", "POST", sign, images, fields, idempotency_key))
 
     @call
     def get_sign(self, sign_id: int) -> Call[Sign]:
-        """Ask about a signature.
+        """Query a signature.
 
         Raises: InvalidSignId.
         """
@@ -92,25 +91,25 @@ class Signatures(Calls):
 
     @call
     def delete_sign(self, sign_id: int) -> Call[None]:
-        """Delete a signature. One in the audit is withdrawn.
+        """Delete a signature; one in the audit is withdrawn.
 
         Raises: InvalidSignId, InUse.
         """
         try:
             yield from self._perform(Request(method="DELETE", path=f"/v1/sign/{sign_id}"))
         except InvalidSignId as error:
-            if not error.maybe_done:  # else an earlier attempt, unanswered, has deleted it
+            if not error.may_have_succeeded:  # else an earlier attempt without a response has deleted it
                 raise
 
-    # What smsign adds.
+    # The calls that smsign adds.
 
     @call
     def wait_until_decided(self, sign_id: int, timeout_s: float = 3600.0) -> Call[Sign]:
-        """Ask about a signature, ever less often, until it is no longer in the audit; return it.
+        """Poll a signature, with backoff, until it is no longer in the audit; return it.
 
-        Works with any service of the contract. A service that is away for a while is waited for.
+        Works with the vendor's own service too. Connection errors and 5xx are retried until the timeout.
 
-        Raises: NotDecided after `timeout_s` seconds; InvalidSignId when it is deleted meanwhile.
+        Raises: DecisionTimeout after `timeout_s` seconds; InvalidSignId when the signature is deleted.
         """
         deadline = time.monotonic() + timeout_s
         pause_s = POLL_S
@@ -119,7 +118,7 @@ class Signatures(Calls):
             failed: ClientError | None = None
             try:
                 seen = yield from self._query(sign_id)
-            except NoConnection as error:
+            except ApiConnectionError as error:
                 failed = error
             except SmsignApiError as error:
                 if error.status < 500:
@@ -131,7 +130,7 @@ class Signatures(Calls):
             if left_s <= 0:
                 if seen is None and failed is not None:
                     raise failed
-                raise NotDecided(seen or Sign(sign_id=sign_id, sign="", status=0), timeout_s)
+                raise DecisionTimeout(seen or Sign(sign_id=sign_id, sign="", status=0), timeout_s)
             yield Sleep(min(left_s, pause_s * random.uniform(0.8, 1.2)))  # noqa: S311
             pause_s = min(pause_s * 1.6, POLL_MAX_S)
 
@@ -139,17 +138,17 @@ class Signatures(Calls):
     def check_sign(
         self, sign: str, *, sign_id: int | None = None, images: ImageFiles = (), **fields: Unpack[Fields]
     ) -> Call[Check]:
-        """Say everything that a submission would be refused for; nothing is stored.
+        """Validate a submission without storing it (a dry run).
 
-        With `sign_id`: as `modify_sign` of that one.
+        With `sign_id`: as a resubmission of that signature.
         """
         request = Request(
             method="POST",
             path="/v1/signs/check",
-            query=given(sign_id=sign_id),
+            query=query_of(sign_id=sign_id),
             body=SubmissionForm({"sign": sign, **fields}, images),
         )
-        return (yield from self._get(request, Check))
+        return (yield from self._fetch(request, Check))
 
     @call
     def list_signs(
@@ -166,9 +165,9 @@ class Signatures(Calls):
     ) -> Call[Page[Sign]]:
         """Return one page of the application's signatures, newest first.
 
-        `since` is inclusive, `until` exclusive, both of the time of creation; `limit` is 1 to 100.
+        `since` (inclusive) and `until` (exclusive) filter by the time of creation; `limit` is 1 to 100.
         """
-        query = given(
+        query = query_of(
             status=status,
             use_status=use_status,
             sign=sign,
@@ -180,7 +179,7 @@ class Signatures(Calls):
         )
         return (yield from self._list(query))
 
-    @items
+    @paginated
     def iter_signs(
         self,
         *,
@@ -190,57 +189,58 @@ class Signatures(Calls):
         prefix: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Items[Sign]:
+    ) -> Pages[Sign]:
         """Iterate over the application's signatures, newest first, page by page."""
-        query = given(
-            status=status, use_status=use_status, sign=sign, prefix=prefix, since=since, until=until
-        ) | {"limit": str(LIST_MAX)}
-        while True:
-            page = yield from self._list(query)
-            yield list(page.items)
-            if page.next is None:
-                return
-            query["cursor"] = page.next
+        query = query_of(
+            status=status,
+            use_status=use_status,
+            sign=sign,
+            prefix=prefix,
+            since=since,
+            until=until,
+            limit=LIST_MAX,
+        )
+        yield from self._pages(query, self._list)
 
     @call
     def describe_sign(self, sign_id: int) -> Call[SignDetail]:
-        """Return a signature with its versions, their decisions, and its timeline.
+        """Return a signature with its versions, decisions and timeline.
 
         Raises: InvalidSignId.
         """
-        return (yield from self._get(Request(method="GET", path=f"/v1/signs/{sign_id}"), SignDetail))
+        return (yield from self._get(f"/v1/signs/{sign_id}", SignDetail))
 
     @call
     def download_image(self, sign_id: int, version: int, slot: str) -> Call[bytes]:
-        """Return an image as it was submitted.
+        """Download an image as it was submitted.
 
         Raises: InvalidSignId.
         """
         path = f"/v1/signs/{sign_id}/versions/{version}/images/{quote(slot, safe='')}"
-        answer = yield from self._send(Request(method="GET", path=path))
-        if not answer.headers.get("content-type", "").startswith("image/"):
-            raise BadAnswer("the answer is no image; is the base URL right?")
-        return answer.body
+        response = yield from self._send(Request(method="GET", path=path))
+        if not response.headers.get("content-type", "").startswith("image/"):
+            raise InvalidResponse("the response is not an image; is the base URL right?")
+        return response.body
 
     @call
     def withdraw_sign(self, sign_id: int) -> Call[None]:
-        """Take back the signature that is in the audit.
+        """Withdraw a signature from the audit.
 
-        Raises: InvalidSignId where it is not in the audit.
+        Raises: InvalidSignId when it is not in the audit.
         """
         yield from self._perform(
-            Request(method="POST", path=f"/v1/signs/{sign_id}/withdraw", repeatable=False)
+            Request(method="POST", path=f"/v1/signs/{sign_id}/withdraw", idempotent=False)
         )
 
     @call
     def get_in_use(self) -> Call[Sign | None]:
         """Return the signature in use, or None."""
-        answer = yield from self._send(Request(method="GET", path="/v1/signs/in-use"))
-        return decode(answer, Sign) if decode(answer, _InUse).sign_id is not None else None
+        response = yield from self._send(Request(method="GET", path="/v1/signs/in-use"))
+        return decode(response, Sign) if decode(response, _InUse).sign_id is not None else None
 
     @call
     def set_in_use(self, sign_id: int) -> Call[None]:
-        """Put a signature that passed in use, in place of the one that was.
+        """Put a passed signature in use, in place of the current one.
 
         Raises: InvalidSignId.
         """
@@ -248,32 +248,30 @@ class Signatures(Calls):
 
     @call
     def clear_in_use(self) -> Call[None]:
-        """Use no signature."""
+        """Put no signature in use."""
         yield from self._perform(Request(method="DELETE", path="/v1/signs/in-use"))
 
     @call
     def get_app(self) -> Call[App]:
-        """Return the application itself, with its limits."""
-        return (yield from self._get(Request(method="GET", path="/v1/app"), App))
-
-    # How they are made.
+        """Return the application, with its limits."""
+        return (yield from self._get("/v1/app", App))
 
     def _query(self, sign_id: int) -> Call[Sign]:
-        return (yield from self._get(Request(method="GET", path=f"/v1/sign/{sign_id}"), Sign))
+        return (yield from self._get(f"/v1/sign/{sign_id}", Sign))
 
     def _list(self, query: dict[str, str]) -> Call[Page[Sign]]:
-        page = yield from self._get(Request(method="GET", path="/v1/signs", query=query), _Signs)
+        page = yield from self._get("/v1/signs", _Signs, query)
         return Page(items=page.signs, next=page.next)
 
     def _submit(
         self, path: str, method: str, sign: str, images: ImageFiles, fields: Fields, key: str
     ) -> Call[int]:
         if key and not _KEY.fullmatch(key):
-            raise ValueError("idempotency_key: not 1 to 255 visible ASCII characters; a UUID will do")
+            raise ValueError("idempotency_key: not 1 to 255 visible ASCII characters; use for example a UUID")
         request = Request(
             method=method,
             path=path,
             headers={"idempotency-key": key or uuid.uuid4().hex},
             body=SubmissionForm({"sign": sign, **fields}, images),
         )
-        return (yield from self._get(request, _SignId)).sign_id
+        return (yield from self._fetch(request, _SignId)).sign_id

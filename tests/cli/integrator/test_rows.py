@@ -9,7 +9,7 @@ import pytest
 from smsign.cli.integrator import rows as table
 from smsign.errors import SetupError
 from tests.cli.conftest import Shell, write_csv
-from tests.client.conftest import Service, answer
+from tests.client.conftest import FakeService, response
 from tests.running import Key
 
 
@@ -75,8 +75,8 @@ def test_a_journal_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_where_keys_are_not_known_a_row_that_was_cut_off_is_told_and_not_sent_again(tmp_path: Path) -> None:
     """The vendor's own service: four calls, no Idempotency-Key. The answer to the first create is lost."""
-    waiting = answer(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
-    unknown = answer(404, '{"error": {"code": 50016, "message": "api not found"}}')
+    waiting = response(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
+    unknown = response(404, '{"error": {"code": 50016, "message": "api not found"}}')
     creates = 0
 
     def vendor(_: int, request: bytes) -> bytes | None:
@@ -86,7 +86,7 @@ def test_where_keys_are_not_known_a_row_that_was_cut_off_is_told_and_not_sent_ag
         creates += 1
         return waiting if creates > 1 else None
 
-    service = Service(vendor)
+    service = FakeService(vendor)
     shell = Shell(tmp_path, service.url, Key("a" * 24, "b" * 24))
     write_csv(tmp_path / "rows.csv", "sign", "第一")
     for _ in range(2):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.client.conftest import Service, answer
+from tests.client.conftest import FakeService, response
 from tests.images import noise
 from tests.running import Server, free_port
 
@@ -122,7 +122,7 @@ def test_signatures_are_listed_filtered_and_exported(
 
 
 def test_a_status_that_only_another_service_knows_is_shown_as_its_number(shell: Shell) -> None:
-    service = Service(lambda *_: answer(200, '{"sign_id": 7, "sign": "极光推送", "status": 5}'))
+    service = FakeService(lambda *_: response(200, '{"sign_id": 7, "sign": "极光推送", "status": 5}'))
     shell.env["SMSIGN_URL"] = service.url
     assert "status 5" in shell.run("sign", "get", "7").stdout
     waited = shell.run("sign", "wait", "7")

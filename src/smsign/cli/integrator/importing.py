@@ -22,6 +22,7 @@ from smsign.cli.integrator.rows import Row
 from smsign.client import (
     ApiNotFound,
     Client,
+    DecisionTimeout,
     Detail,
     Fields,
     ImageFile,
@@ -30,7 +31,6 @@ from smsign.client import (
     InvalidSignature,
     InvalidSignId,
     KeyReused,
-    NotDecided,
     OtherInAudit,
     Sign,
     TooManySubmissions,
@@ -76,7 +76,7 @@ class Import:
         """
         try:
             entry = self._bring(row, self.entry(row))
-        except (NotDecided, OtherInAudit, TooManySubmissions) as error:
+        except (DecisionTimeout, OtherInAudit, TooManySubmissions) as error:
             raise Stopped(str(error)) from error
         if entry.state == PASSED:
             self.passed += 1
@@ -122,9 +122,9 @@ class Import:
                     **cast(Fields, row.fields),
                 )
             except (OtherInAudit, TooManySubmissions) as error:
-                if error.maybe_done and not self._knows_keys():
+                if error.may_have_succeeded and not self._knows_keys():
                     raise _Unsure from error
-                if not error.maybe_done:
+                if not error.may_have_succeeded:
                     self._note(row, FAILED, code=str(error.code), message="not submitted yet")
                 if isinstance(error, TooManySubmissions) or not self._wait or time.monotonic() > deadline:
                     raise

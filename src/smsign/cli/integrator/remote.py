@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from smsign.cli.integrator import profiles
 from smsign.cli.output import show_json
-from smsign.client import Client, ClientError, NotDecided, SmsignApiError
+from smsign.client import Client, ClientError, DecisionTimeout, SmsignApiError
 from smsign.errors import SetupError
 
 Command = Callable[..., Any]
@@ -79,7 +79,7 @@ def fail(error: Exception, *, as_json: bool) -> None:
     if isinstance(error, SmsignApiError):
         for each in error.details:
             click.echo(f"  {each.field}: {each.reason}; {each.hint}", err=True)
-    if isinstance(error, NotDecided):
+    if isinstance(error, DecisionTimeout):
         sys.exit(NOT_IN_TIME)
     sys.exit(REFUSED if isinstance(error, ClientError) else USAGE)
 
@@ -99,7 +99,7 @@ def told(error: Exception) -> dict[str, Any]:
 
 def _headline(error: Exception) -> str:
     if isinstance(error, SmsignApiError) and error.code:
-        lost = "; an earlier attempt got no answer, and may have been carried out" * error.maybe_done
+        lost = "; an earlier attempt got no answer, and may have been carried out" * error.may_have_succeeded
         request = f" (request {error.request_id})" * bool(error.request_id)
         return f"{error.code} {error.message}{request}{lost}"
     return str(error)

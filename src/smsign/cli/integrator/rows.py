@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from smsign.client import Detail, Fields
-from smsign.client.form import SLOTS
+from smsign.client.multipart import SLOTS
 from smsign.errors import SetupError
 
 TEXTS = tuple(Fields.__annotations__)

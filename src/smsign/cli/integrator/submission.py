@@ -9,7 +9,7 @@ from typing import Any, cast
 import click
 
 from smsign.client import Fields, ImageFile
-from smsign.client.form import NUMBERED, SLOTS
+from smsign.client.multipart import NUMBERED, SLOTS
 
 TIMEOUT_S = 600.0
 

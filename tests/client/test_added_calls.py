@@ -1,4 +1,4 @@
-"""The calls that smsign adds to the contract, through both clients, on a running server and both engines."""
+"""The calls that smsign adds to the contract, through both clients, on both engines."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def many(server: Server) -> Key:
     return key
 
 
-def test_a_list_is_iterated_over_page_by_page(
-    server: Server, many: Key, connect: Callable[..., Client]
-) -> None:
+def test_iter_signs_fetches_all_pages(server: Server, many: Key, connect: Callable[..., Client]) -> None:
     client = connect(server.url, many)
     everything = list(client.iter_signs())
     assert len(everything) == len({each.sign_id for each in everything}) == 120
@@ -51,7 +49,7 @@ def test_a_list_is_iterated_over_page_by_page(
     assert third.next is None
 
 
-def test_a_list_is_filtered(server: Server, many: Key, connect: Callable[..., Client]) -> None:
+def test_lists_are_filtered(server: Server, many: Key, connect: Callable[..., Client]) -> None:
     client = connect(server.url, many)
     assert len(list(client.iter_signs(status=Status.REFUSED))) == 40
     assert {each.sign for each in client.iter_signs(status=Status.REFUSED)} == {"测试模糊"}
@@ -73,9 +71,7 @@ def test_a_list_is_filtered(server: Server, many: Key, connect: Callable[..., Cl
         client.list_signs(since=datetime.now())
 
 
-def test_one_signature_is_described_with_versions_reasons_and_timeline(
-    server: Server, client: Client
-) -> None:
+def test_describe_sign_returns_versions_reasons_and_timeline(server: Server, client: Client) -> None:
     sign_id = client.create_sign("极光推送", images={"idCardImage": noise()}, remark="官网", type=2)
     server.decide(sign_id, passed=False, reasons=("unreadable:idCardImage", "name_mismatch"), note="第二页")
     client.modify_sign(sign_id, "修改的签名")
@@ -100,7 +96,7 @@ def test_one_signature_is_described_with_versions_reasons_and_timeline(
         client.describe_sign(sign_id + 1_000_000)
 
 
-def test_a_submission_is_checked_before_it_is_made(client: Client) -> None:
+def test_check_sign_returns_all_errors_and_stores_nothing(client: Client) -> None:
     assert client.check_sign("极光推送", images=[noise()]).ok
     wrong = client.check_sign("【坏】", images=[b"x"], remark="x" * 101)
     assert not wrong.ok
@@ -115,7 +111,7 @@ def test_a_submission_is_checked_before_it_is_made(client: Client) -> None:
     assert not client.check_sign("另外的", sign_id=sign_id + 1_000_000).ok
 
 
-def test_one_in_the_audit_is_withdrawn_and_submitted_again(client: Client) -> None:
+def test_a_signature_in_the_audit_is_withdrawn_and_resubmitted(client: Client) -> None:
     sign_id = client.create_sign("极光推送")
     client.withdraw_sign(sign_id)
     assert not client.get_sign(sign_id).in_audit
@@ -125,7 +121,7 @@ def test_one_in_the_audit_is_withdrawn_and_submitted_again(client: Client) -> No
     assert client.get_sign(sign_id).in_audit
 
 
-def test_the_one_in_use_is_read_switched_and_stopped(server: Server, client: Client) -> None:
+def test_the_signature_in_use_is_read_replaced_and_cleared(server: Server, client: Client) -> None:
     assert client.get_in_use() is None
     first = client.create_sign("第一")
     server.decide(first, passed=True)
@@ -142,9 +138,9 @@ def test_the_one_in_use_is_read_switched_and_stopped(server: Server, client: Cli
         client.set_in_use(first + 1_000_000)
 
 
-def test_the_application_tells_of_itself(server: Server, app: Key, client: Client) -> None:
-    told = client.get_app()
-    assert (told.app_key, told.sms_open, told.test) == (app.app_key, True, False)
+def test_get_app_returns_the_limits_of_the_application(server: Server, app: Key, client: Client) -> None:
+    found = client.get_app()
+    assert (found.app_key, found.sms_open, found.test) == (app.app_key, True, False)
     assert server.run("app", "limit", app.app_key, "1").returncode == 0
     sign_id = client.create_sign("极光推送", idempotency_key="only")
     assert (client.get_app().submissions_a_day, client.get_app().submitted_today) == (1, 1)
@@ -155,7 +151,7 @@ def test_the_application_tells_of_itself(server: Server, app: Key, client: Clien
     assert 0 < late.value.retry_after_s <= 86_400
 
 
-def test_a_key_makes_one_signature_and_belongs_to_one_submission(client: Client) -> None:
+def test_an_idempotency_key_belongs_to_one_submission(client: Client) -> None:
     first = client.create_sign("极光推送", images=[noise()], idempotency_key="row-1!")
     assert client.create_sign("极光推送", images=[noise()], idempotency_key="row-1!") == first
     with pytest.raises(KeyReused):
@@ -167,7 +163,7 @@ def test_a_key_makes_one_signature_and_belongs_to_one_submission(client: Client)
             client.create_sign("另外的", idempotency_key=malformed)
 
 
-def test_every_state_of_a_test_application_is_walked_in_two_seconds(
+def test_a_test_application_decides_every_content_as_documented(
     server: Server, connect: Callable[..., Client]
 ) -> None:
     made = server.json("app", "create", f"ci-{time.time_ns()}", "--test", "--delay-ms", "20")
@@ -194,4 +190,4 @@ def test_every_state_of_a_test_application_is_walked_in_two_seconds(
     pending = client.create_sign("测试待审")
     assert client.get_sign(pending).in_audit
     client.withdraw_sign(pending)
-    assert time.monotonic() - started < 4  # some 1.2 s on a machine that does nothing else
+    assert time.monotonic() - started < 4  # about 1.2 s on an idle machine

@@ -1,4 +1,4 @@
-"""Two ways to carry out steps: blocking, and on an event loop. Nothing is decided here."""
+"""The two transports: they carry out the steps of a call, blocking or on an event loop."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Self, TypeVar
 
 import httpx2
 
-from smsign.client.form import Body, SubmissionForm
-from smsign.client.steps import Call, Items, NoResponse, Outcome, Request, Response, Sleep
+from smsign.client.multipart import Body, SubmissionForm
+from smsign.client.retry import Call, NoResponse, Outcome, Pages, Request, Response, Sleep
 
 T = TypeVar("T")
 
 TIMEOUT_S = 30.0
 RETRIES = 4
 
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
 class Options:
-    """Where the service is and who asks; shared by both clients."""
+    """The address of the service, the credentials and the number of retries."""
 
     def __init__(
         self, base_url: str, app_key: str, master_secret: str, *, retries: int, language: str
     ) -> None:
         if retries < 0:
-            raise ValueError(f"retries: {retries} is below 0, which is to ask once")
+            raise ValueError(f"retries: {retries} is negative; 0 is a single attempt")
         try:
             url = httpx2.URL(base_url)
         except httpx2.InvalidURL as error:
@@ -43,7 +43,7 @@ class Options:
         self._headers = {"accept-language": language} if language else {}
 
     def request(self, step: Request, body: Body | None) -> httpx2.Request:
-        """Return what is to be sent for `step`."""
+        """Return the HTTP request of `step`."""
         headers = {**self._headers, **step.headers}
         stream: _Stream | None = None
         content: bytes | None = None
@@ -66,8 +66,8 @@ class Options:
         return request
 
 
-class Blocking:
-    """Carries steps out on the caller's thread. One client may be shared by threads."""
+class SyncTransport:
+    """Carries out steps on the caller's thread. Threads may share a client."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Blocking:
                 return result
             outcome = self._do(step)
 
-    def _iterate(self, steps: Items[T]) -> Iterator[T]:
+    def _iterate(self, steps: Pages[T]) -> Iterator[T]:
         outcome: Outcome = None
         while True:
             try:
@@ -124,16 +124,16 @@ class Blocking:
             return None
         body = step.body.open() if isinstance(step.body, SubmissionForm) else None
         try:
-            return _answer(self._http.send(self._options.request(step, body), auth=self._options.auth))
+            return _response(self._http.send(self._options.request(step, body), auth=self._options.auth))
         except httpx2.RequestError as error:
-            return _no_answer(error)
+            return _no_response(error)
         finally:
             if body is not None:
                 body.close()
 
 
-class Async:
-    """Carries steps out on an event loop; files are read on threads."""
+class AsyncTransport:
+    """Carries out steps on an event loop; files are read on threads."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Async:
                 return result
             outcome = await self._do(step)
 
-    async def _iterate(self, steps: Items[T]) -> AsyncIterator[T]:
+    async def _iterate(self, steps: Pages[T]) -> AsyncIterator[T]:
         outcome: Outcome = None
         while True:
             try:
@@ -192,16 +192,16 @@ class Async:
         body = step.body.open() if isinstance(step.body, SubmissionForm) else None
         try:
             request = self._options.request(step, body)
-            return _answer(await self._http.send(request, auth=self._options.auth))
+            return _response(await self._http.send(request, auth=self._options.auth))
         except httpx2.RequestError as error:
-            return _no_answer(error)
+            return _no_response(error)
         finally:
             if body is not None:
                 body.close()
 
 
 class _Stream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """The body of one attempt, for either client."""
+    """The request body of one attempt, for either client."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -215,10 +215,10 @@ class _Stream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             yield chunk
 
 
-def _answer(response: httpx2.Response) -> Response:
+def _response(response: httpx2.Response) -> Response:
     return Response(response.status_code, response.headers, response.content)
 
 
-def _no_answer(error: httpx2.RequestError) -> NoResponse:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return NoResponse(what, maybe_done=not isinstance(error, _NEVER_SENT))
+def _no_response(error: httpx2.RequestError) -> NoResponse:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return NoResponse(text, sent=not isinstance(error, _NOT_SENT))

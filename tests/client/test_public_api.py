@@ -1,4 +1,4 @@
-"""The shape of the package: two clients with the same calls, a class for each code, nothing of the server."""
+"""The public names of the SDK: two clients with the same methods, an exception class for each return code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from smsign import client as package
 from smsign import errors
 from smsign.api.routes import API
 from smsign.client import AsyncClient, Client, Sign, SmsignApiError
-from smsign.client.method import call, items
-from smsign.client.steps import Request
+from smsign.client.decorators import call, paginated
+from smsign.client.retry import Request
 
 
 def _public(client: type) -> dict[str, Any]:
@@ -27,19 +27,19 @@ def _public(client: type) -> dict[str, Any]:
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
-    blocking, waiting = _public(Client), _public(AsyncClient)
-    assert set(blocking) == set(waiting)
-    assert len(blocking) > 25
-    for name, method in blocking.items():
-        ours, theirs = inspect.signature(method), inspect.signature(waiting[name])
-        assert ours.parameters == theirs.parameters, name
+    sync, awaited = _public(Client), _public(AsyncClient)
+    assert set(sync) == set(awaited)
+    assert len(sync) > 25
+    for name, method in sync.items():
+        own, other = inspect.signature(method), inspect.signature(awaited[name])
+        assert own.parameters == other.parameters, name
         assert method.__doc__, name
-        assert method.__doc__ == waiting[name].__doc__, name
+        assert method.__doc__ == awaited[name].__doc__, name
         if name.startswith("iter_"):
-            assert str(theirs.return_annotation) == f"Async{ours.return_annotation}"
+            assert str(other.return_annotation) == f"Async{own.return_annotation}"
         else:
-            assert inspect.iscoroutinefunction(waiting[name]), name
-            assert ours.return_annotation == theirs.return_annotation
+            assert inspect.iscoroutinefunction(awaited[name]), name
+            assert own.return_annotation == other.return_annotation
     assert _defaults(Client) == _defaults(AsyncClient)
 
 
@@ -47,20 +47,20 @@ def _defaults(client: type) -> dict[str, object]:
     return {name: each.default for name, each in inspect.signature(client).parameters.items()}
 
 
-def _is_typed(blocking: Client, waiting: AsyncClient) -> None:
-    """Read by mypy, never called: it sees through the decorators."""
-    assert_type(blocking.get_sign(1), Sign)
-    _ = assert_type(waiting.get_sign(1), Coroutine[Any, Any, Sign])
-    assert_type(blocking.iter_signs(prefix="极"), Iterator[Sign])
-    assert_type(waiting.iter_signs(prefix="极"), AsyncIterator[Sign])
-    assert_type(blocking.get_in_use(), Sign | None)
-    blocking.create_sign("极光推送", remarks="")  # type: ignore[call-arg]
-    blocking.get_sign("1")  # type: ignore[arg-type]
-    waiting.get_sign(1)  # type: ignore[unused-coroutine]
+def _is_typed(sync: Client, awaited: AsyncClient) -> None:
+    """Checked by mypy, never called: the decorators keep the types."""
+    assert_type(sync.get_sign(1), Sign)
+    _ = assert_type(awaited.get_sign(1), Coroutine[Any, Any, Sign])
+    assert_type(sync.iter_signs(prefix="极"), Iterator[Sign])
+    assert_type(awaited.iter_signs(prefix="极"), AsyncIterator[Sign])
+    assert_type(sync.get_in_use(), Sign | None)
+    sync.create_sign("极光推送", remarks="")  # type: ignore[call-arg]
+    sync.get_sign("1")  # type: ignore[arg-type]
+    awaited.get_sign(1)  # type: ignore[unused-coroutine]
 
 
 @pytest.mark.parametrize("code", [code for code in errors.Code if code != errors.Code.SUCCESS])
-def test_every_code_is_a_class_by_its_name(code: errors.Code) -> None:
+def test_every_return_code_has_an_exception_class(code: errors.Code) -> None:
     kind = SmsignApiError.BY_CODE[int(code)]
     assert code.message == kind.MESSAGE
     assert kind.__name__ == code.name.title().replace("_", "")
@@ -71,31 +71,33 @@ def test_every_code_is_a_class_by_its_name(code: errors.Code) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        package.OtherInAudit("m", status=403, details=(package.Detail("sign", "a", "b"),), maybe_done=True),
-        package.NoConnection("m", maybe_done=True),
-        package.NotDecided(Sign(sign_id=7, sign="极光推送", status=0), 1.5),
-        package.BadAnswer("m"),
-        package.BadCallback("m"),
+        package.OtherInAudit(
+            "m", status=403, details=(package.Detail("sign", "a", "b"),), may_have_succeeded=True
+        ),
+        package.ApiConnectionError("m", may_have_succeeded=True),
+        package.DecisionTimeout(Sign(sign_id=7, sign="极光推送", status=0), 1.5),
+        package.InvalidResponse("m"),
+        package.WebhookVerificationError("m"),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_exception_passes_from_one_process_to_another(error: package.ClientError) -> None:
-    there = pickle.loads(pickle.dumps(error))
-    assert type(there) is type(error)
-    assert (str(there), vars(there)) == (str(error), vars(error))
+def test_exceptions_can_be_pickled(error: package.ClientError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
-def test_no_class_is_of_a_code_that_there_is_not() -> None:
+def test_no_exception_class_has_an_unknown_code() -> None:
     assert set(SmsignApiError.BY_CODE) == {int(code) for code in errors.Code} - {50000}
 
 
-def test_every_call_of_the_api_is_one_of_the_client() -> None:
-    """A call is steps, so that its request is seen without sending it."""
+def test_the_client_has_a_method_for_every_call_of_the_api() -> None:
+    """The first step of a call is its request, which is inspected without sending it."""
     given = {"int": 7, "str": "x", "datetime": datetime.now(UTC)}
     sent = set()
     for name in _public(Client):
         steps = inspect.getattr_static(Client, name)
-        if isinstance(steps, call | items):
+        if isinstance(steps, call | paginated):
             needed = [
                 each
                 for each in inspect.signature(steps.steps).parameters.values()
@@ -111,11 +113,11 @@ def test_every_call_of_the_api_is_one_of_the_client() -> None:
                 assert (method, re.sub(r"{\w+}", "{}", path)) in sent
 
 
-def test_everything_public_is_named() -> None:
+def test_all_exports_exist() -> None:
     assert all(hasattr(package, name) for name in package.__all__)
 
 
-def test_the_package_loads_without_the_server() -> None:
+def test_the_sdk_imports_nothing_of_the_server() -> None:
     program = "import sys, smsign.client; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     names = set(loaded.stdout.split())
@@ -123,7 +125,7 @@ def test_the_package_loads_without_the_server() -> None:
     assert not names & {"apsw", "asyncpg", "PIL", "cryptography", "granian", "click"}
 
 
-def test_a_method_knows_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_methods_have_their_docstrings(capsys: pytest.CaptureFixture[str]) -> None:
     method: Callable[..., Any] = Client.get_sign
     help(method)
-    assert "Ask about a signature." in capsys.readouterr().out
+    assert "Query a signature." in capsys.readouterr().out

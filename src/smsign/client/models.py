@@ -1,5 +1,5 @@
-"""What the calls answer, as frozen structs. Keys that are not named here are ignored; what only smsign adds
-to the contract has a default, so that the vendor's own answers decode too.
+"""Response models as frozen structs. Unknown keys are ignored; keys that only smsign returns have a default,
+so that responses of the vendor's own service are decoded too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Status(IntEnum):
-    """What `Sign.status` says."""
+    """The values of `Sign.status`."""
 
     IN_AUDIT = 0
     PASSED = 1
@@ -22,7 +22,7 @@ class Status(IntEnum):
 
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True):
-    """A signature. From `version` on: None from services that do not tell. Times are aware, UTC."""
+    """A signature. `version` and the times are None on the vendor's own service. Times are aware, in UTC."""
 
     sign_id: int
     sign: str
@@ -36,27 +36,27 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_audit(self) -> bool:
-        """Tell whether it waits for a decision."""
+        """Return whether it waits for a decision."""
         return self.status == Status.IN_AUDIT
 
     @property
     def passed(self) -> bool:
-        """Tell whether it may be used."""
+        """Return whether an auditor passed it."""
         return self.status == Status.PASSED
 
     @property
     def refused(self) -> bool:
-        """Tell whether it was refused; `refuse_reason` says why."""
+        """Return whether an auditor refused it; `refuse_reason` has the reason."""
         return self.status == Status.REFUSED
 
     @property
     def in_use(self) -> bool:
-        """Tell whether it is the one that the application's messages carry."""
+        """Return whether it is the signature in use."""
         return self.use_status == 1
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """An image of a version: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
+    """An image of a version: its slot in the submission, and the SHA-256 (hex) of its bytes."""
 
     slot: str
     type: str
@@ -67,7 +67,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """A coded reason of a refusal: of which field, and what to do."""
+    """A coded reason of a refusal: the field it is about, and the advice."""
 
     code: str
     field: str = ""
@@ -76,7 +76,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a version in the audit."""
+    """The decision on a version."""
 
     passed: bool
     reasons: tuple[Reason, ...] = ()
@@ -85,7 +85,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """What was submitted, the n-th time; `decision` is None while it waits for one."""
+    """The n-th submission of a signature; `decision` is None while it is in the audit."""
 
     n: int
     sign: str
@@ -95,8 +95,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the timeline. `actor` is app, owner, auditor or system."""
+class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a signature. `actor` is app, owner, auditor or system."""
 
     seq: int
     kind: str
@@ -109,18 +109,18 @@ class SignDetail(Sign, frozen=True, kw_only=True):
     """A signature with all its versions and its timeline."""
 
     versions: tuple[Version, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
+    timeline: tuple[TimelineEvent, ...] = ()
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page of a list; `next` is the cursor of the page after it, None on the last."""
+    """One page of a list; `next` is the cursor of the next page, None on the last one."""
 
     items: tuple[T, ...]
     next: str | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a submission would be refused for."""
+    """One error that a submission would get."""
 
     code: int
     message: str
@@ -130,16 +130,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What a submission would meet with; nothing was stored."""
+    """The result of a dry run: all errors that a submission would get."""
 
     ok: bool
     problems: tuple[Problem, ...] = ()
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """The application itself. A test application's audit decides by itself, after `test_delay_ms`.
+    """The application. A test application decides its audits itself, after `test_delay_ms`.
 
-    `submissions_a_day` is 0 or None where there is no limit; nothing is counted then."""
+    `submissions_a_day` is 0 or None where there is no limit; submissions are not counted then.
+    """
 
     name: str
     app_key: str
@@ -153,14 +154,16 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint. `secret` is what `verify_standard` or `verify_vendor` takes; None where it is listed.
+    """A callback. `secret` is the one for `verify_standard` or `verify_vendor`, None in lists.
 
-    A paused one (`state`) says `why`; `pending` events wait for it, the oldest since `pending_since`.
+    `why` is the reason why a callback is paused (see `state`); `pending` is the number of events that are not
+    delivered yet, `pending_since` the time of the oldest. `form` is the old name of `format`, until 1.0.
     """
 
     callback_id: int
     url: str
-    form: str
+    format: str = ""
+    form: str = ""
     state: str
     why: str | None = None
     failures: int = 0
@@ -171,9 +174,14 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     old_secret_until: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Fill `format` and `form` from each other: older services return `form`."""
+        msgspec.structs.force_setattr(self, "format", self.format or self.form)
+        msgspec.structs.force_setattr(self, "form", self.format)
+
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to tell an endpoint of an event. `status` is the HTTP status, None if nothing came back."""
+    """A delivery attempt. `status` is the HTTP status of the response, None without a response."""
 
     delivery_id: int
     event_id: int
@@ -188,8 +196,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt sent."""
+class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP request of a delivery attempt."""
 
     url: str
     headers: dict[str, str] = {}
@@ -197,7 +205,7 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryDetail(Delivery, frozen=True, kw_only=True):
-    """An attempt with what was sent, and the beginning of what was answered."""
+    """A delivery attempt with its request, and the beginning of the response's body."""
 
-    sent: SentRequest
-    answer: str = ""
+    request: DeliveryRequest = msgspec.field(name="sent")
+    response: str = msgspec.field(name="answer", default="")

@@ -1,6 +1,6 @@
-"""The form of a submission as multipart/form-data, made anew for each attempt and read piece by piece.
+"""A submission as multipart/form-data, streamed, and encoded again for each attempt.
 
-A file is sent under the name of its slot: what it is called on this machine is nobody's business.
+An image is sent under the name of its slot: the local file name is private.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, TypedDict
 
 ImageFile: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, the bytes themselves, or a file open for reading bytes."""
+"""A path, bytes, or a binary file object."""
 
 ImageFiles: TypeAlias = Sequence[ImageFile] | Mapping[str, ImageFile]
 """In order (`image0` … `image3`), or by slot (`{"idCardImage": …}`)."""
 
 
 class Fields(TypedDict, total=False):
-    """The optional texts of a submission, by the names that they have on the wire."""
+    """The optional text fields of a submission, by their names in the API."""
 
     type: int
     remark: str
@@ -40,23 +40,23 @@ SLOTS = (
     "thirdPartyAuthImage",
     "otherImage",
 )
-PIECE_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 
 class SubmissionForm:
-    """Texts and images. A form can be sent any number of times: each `open` begins from the start."""
+    """Text fields and images. It can be sent repeatedly: each `open` starts from the beginning."""
 
     def __init__(self, texts: Mapping[str, object], images: ImageFiles) -> None:
         if unknown := [name for name in texts if name != "sign" and name not in Fields.__annotations__]:
             known = ", ".join(Fields.__annotations__)
-            raise TypeError(f"no such field: {', '.join(unknown)}; there are {known}")
+            raise TypeError(f"unknown field: {', '.join(unknown)}; known fields: {known}")
         self._boundary = secrets.token_hex(16)
         self._texts = {name: str(value) for name, value in texts.items() if value is not None}
-        self._files = [(slot, _opener(slot, given)) for slot, given in _by_slot(images).items()]
+        self._files = [(slot, _opener(slot, image)) for slot, image in _by_slot(images).items()]
 
     @property
     def content_type(self) -> str:
-        """Return the Content-Type."""
+        """Return the Content-Type header."""
         return f"multipart/form-data; boundary={self._boundary}"
 
     def open(self) -> Body:
@@ -86,72 +86,72 @@ class SubmissionForm:
 
 
 class Body:
-    """A form on its way: its length is known, its files are open until `close`."""
+    """The body of one attempt: its length is known, its files are open until `close`."""
 
     def __init__(self, parts: Sequence[bytes | BinaryIO]) -> None:
         self._parts = parts
-        self._sizes = [len(part) if isinstance(part, bytes) else _left(part) for part in parts]
+        self._sizes = [len(part) if isinstance(part, bytes) else _remaining(part) for part in parts]
         self.length = sum(self._sizes)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body, never more of a file than there was when it was measured."""
+        """Yield the body; of a file never more than its size when it was opened."""
         for part, size in zip(self._parts, self._sizes, strict=True):
             if isinstance(part, bytes):
                 yield part
                 continue
             while size > 0:
-                piece = part.read(min(size, PIECE_BYTES))
-                if not piece:
-                    raise OSError("an image became shorter while it was sent")
-                size -= len(piece)
-                yield piece
+                chunk = part.read(min(size, CHUNK_BYTES))
+                if not chunk:
+                    raise OSError("an image was truncated while it was sent")
+                size -= len(chunk)
+                yield chunk
 
     def close(self) -> None:
-        """Close what was opened for it."""
+        """Close the files that the form opened."""
         for part in self._parts:
-            if isinstance(part, _Own):
+            if isinstance(part, _Opened):
                 part.close()
 
 
-class _Own(io.BufferedReader):
-    """A file that a form opened itself, and closes."""
+class _Opened(io.BufferedReader):
+    """A file that the form opened, and closes."""
 
 
 def _by_slot(images: ImageFiles) -> dict[str, ImageFile]:
     if isinstance(images, Mapping):
         if unknown := [slot for slot in images if slot not in SLOTS]:
-            raise ValueError(f"no such image: {', '.join(unknown)}; there are {', '.join(SLOTS)}")
+            raise ValueError(f"unknown slot: {', '.join(unknown)}; known slots: {', '.join(SLOTS)}")
         return dict(images)
     if isinstance(images, str | bytes | os.PathLike):
-        raise TypeError("images come as a list or by slot; write [image] for a single one")
+        raise TypeError("images is a list or a mapping by slot; write [image] for a single one")
     if len(images) > len(NUMBERED):
-        raise ValueError(f"{len(images)} images, at most {len(NUMBERED)} without a slot's name")
+        raise ValueError(f"{len(images)} images, at most {len(NUMBERED)} without a slot")
     return dict(zip(NUMBERED, images, strict=False))
 
 
-def _opener(slot: str, given: ImageFile) -> Callable[[], BinaryIO]:
-    """Return a function that gives the image from its start, each time."""
-    if isinstance(given, str | os.PathLike):
-        path = Path(given)
-        return lambda: _Own(io.FileIO(path))
-    if isinstance(given, bytes | bytearray | memoryview):
-        held = bytes(given)
-        return lambda: io.BytesIO(held)
-    if isinstance(given, io.TextIOBase):
+def _opener(slot: str, image: ImageFile) -> Callable[[], BinaryIO]:
+    """Return a function that opens the image at its start."""
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        return lambda: _Opened(io.FileIO(path))
+    if isinstance(image, bytes | bytearray | memoryview):
+        data = bytes(image)
+        return lambda: io.BytesIO(data)
+    if isinstance(image, io.TextIOBase):
         raise TypeError(f"{slot}: the file is open as text; open it with mode 'rb'")
-    if not given.seekable():
-        return _opener(slot, given.read())
-    start = given.tell()
+    if not image.seekable():
+        return _opener(slot, image.read())
+    start = image.tell()
 
-    def rewound() -> BinaryIO:
-        given.seek(start)
-        return given
+    def rewind() -> BinaryIO:
+        image.seek(start)
+        return image
 
-    return rewound
+    return rewind
 
 
 def _kind(file: BinaryIO) -> tuple[str, str]:
-    """Return (suffix, media type) by the file's first bytes."""
+    """Return (suffix, media type) by the magic number of a file."""
     head = file.read(4)
     file.seek(-len(head), os.SEEK_CUR)
     if head == b"\x89PNG":
@@ -159,7 +159,7 @@ def _kind(file: BinaryIO) -> tuple[str, str]:
     return ("jpg", "image/jpeg") if head[:3] == b"\xff\xd8\xff" else ("bin", "application/octet-stream")
 
 
-def _left(file: BinaryIO) -> int:
+def _remaining(file: BinaryIO) -> int:
     here = file.tell()
     end = file.seek(0, os.SEEK_END)
     file.seek(here)
