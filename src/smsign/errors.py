@@ -1,18 +1,17 @@
-"""Every way that smsign says no, and every return code of the contract, once.
+"""The exception tree, and every return code of the contract, once.
 
     SmsignError
-    ├── Refusal             an answer of the contract: a code, its message, everything that is wrong
-    │   ├── OutOfFreq, TooMany, MethodNotSupported   the ones that carry more than a code
-    ├── Told                what a person reads, in both languages
-    │   ├── NotFound        a row that was asked for by name is not there
-    │   └── InvalidInput    a value typed at the command line or a form that no row may bear
-    ├── Conflict            a unique index said no
-    ├── StorageError        the database or the blob store failed, or could not be reached
-    │   ├── Crowded         the database has no connection left for us
-    │   └── Unreadable      a row bears bytes that are no text
-    └── SetupError          a setting or a data folder that cannot be served
+    ├── ApiError                a request that the API answers with an error code
+    ├── UserError               a message for a person at a terminal or a page, in both languages
+    │   ├── NotFound            a row that was requested by name does not exist
+    │   └── InvalidInput        a value typed at the command line or in a form that is not valid
+    ├── Conflict                a unique index rejected a row
+    ├── StorageError            the database or the blob store failed, or could not be reached
+    │   ├── TooManyConnections  the database server has no connection left
+    │   └── CorruptText         a row contains bytes that are not text
+    └── SetupError              a setting, key or data folder that smsign cannot work with
 
-This module knows no HTTP status: `http/errors.py` owns that table.
+This module knows no HTTP status: `api/errors.py` has that table.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ import msgspec
 
 
 class Code(IntEnum):
-    """A return code of the contract (section Return Code), or one that smsign adds (50009 and 51001 on)."""
+    """A return code of the contract (section Return Code), or one that smsign adds (50009, 51001 on)."""
 
     message: str
     about: str
 
     def __new__(cls, number: int, message: str, about: str) -> Code:
-        """Keep the published message and description beside the number."""
+        """Make a code of its number, the published message and the published description."""
         member = int.__new__(cls, number)
         member._value_ = number
         member.message = message
@@ -93,12 +92,17 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong with a request: which field, what is wrong, how to mend it."""
+    """One thing that is wrong with a request: field, reason, how to fix it, return code."""
 
     field: str
     reason: Text
     hint: Text
-    code: Code = Code.INVALID_BODY
+    code: Code
+
+    @classmethod
+    def of(cls, code: Code, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
+        """Return a problem, its reason and its hint in both languages."""
+        return cls(field, Text(en, zh), Text(hint_en, hint_zh), code)
 
 
 class SmsignError(Exception):
@@ -106,82 +110,29 @@ class SmsignError(Exception):
 
 
 class ApiError(SmsignError):
-    """A request that the contract refuses.
+    """A request that the API answers with an error.
 
-    `code` decides the answer; `problems` lists everything that is wrong with the request.
+    `code` decides the response; `problems` lists everything that is wrong with the request.
     """
 
-    def __init__(self, code: Code, problems: Iterable[Problem] = ()) -> None:
+    retry_after_s: int | None = None
+    """Seconds after which the same request may succeed; sent as Retry-After (RFC 9110, 10.2.3)."""
+    allow = ""
+    """The methods that the path has; sent as Allow (RFC 9110, 10.2.1)."""
+
+    def __init__(self, code: Code, problems: Iterable[Problem]) -> None:
         super().__init__(f"{int(code)} {code.message}")
         self.code = code
         self.problems: Sequence[Problem] = tuple(problems)
 
-
-class OutOfFreq(ApiError):
-    """Too many failed authentications for this key from this address."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(
-            Code.OUT_OF_FREQ,
-            [
-                Problem(
-                    "Authorization",
-                    Text(
-                        "too many wrong secrets for this key from this address",
-                        "该地址对此 appKey 的错误密钥次数过多",
-                    ),
-                    Text(
-                        f"wait {retry_after_s} s, then send the right secret",
-                        f"请等待 {retry_after_s} 秒，再使用正确的密钥",
-                    ),
-                )
-            ],
-        )
-
-
-class TooManySubmissions(ApiError):
-    """One submission more than an application may make in a day."""
-
-    def __init__(self, limit: int, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(
-            Code.TOO_MANY_SUBMISSIONS,
-            [
-                Problem(
-                    "sign",
-                    Text(
-                        f"{limit} submissions were made today, the most", f"今日已提交 {limit} 次，达到上限"
-                    ),
-                    Text(
-                        f"wait {retry_after_s} s, until midnight UTC, or ask the operator for more",
-                        f"请等待 {retry_after_s} 秒至 UTC 零点，或联系运营方提高上限",
-                    ),
-                    Code.TOO_MANY_SUBMISSIONS,
-                )
-            ],
-        )
-
-
-class MethodNotSupported(ApiError):
-    """The path is known, the method is not."""
-
-    def __init__(self, method: str, allow: Sequence[str]) -> None:
-        self.allow = ", ".join(allow)
-        super().__init__(
-            Code.METHOD_NOT_SUPPORTED,
-            [
-                Problem(
-                    "method",
-                    Text(f"{method} is not supported here", f"此路径不支持 {method}"),
-                    Text(f"use one of: {self.allow}", f"请使用：{self.allow}"),
-                )
-            ],
-        )
+    @classmethod
+    def of(cls, code: Code, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> ApiError:
+        """Return an error with one problem."""
+        return cls(code, [Problem.of(code, field, en, zh, hint_en, hint_zh)])
 
 
 class UserError(SmsignError):
-    """An error that a person at a terminal or a page reads: `text` is its message in both languages."""
+    """A message for a person at a terminal or a page; `text` has it in both languages."""
 
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
@@ -189,11 +140,11 @@ class UserError(SmsignError):
 
 
 class NotFound(UserError):
-    """A row that was asked for is not there."""
+    """A row that was requested does not exist."""
 
 
 class Conflict(SmsignError):
-    """A unique index refused a row; `index` names it as the engine reports it."""
+    """A unique index rejected a row; `index` is its name as the engine reports it."""
 
     def __init__(self, index: str) -> None:
         super().__init__(f"a row like this exists already ({index})")
@@ -201,29 +152,29 @@ class Conflict(SmsignError):
 
 
 class StorageError(SmsignError):
-    """The database or the blob store failed; the change it happened in was rolled back."""
+    """The database or the blob store failed; the transaction was rolled back."""
 
 
 class TooManyConnections(StorageError):
-    """The database's server takes no more connections."""
+    """The database server accepts no more connections."""
 
 
-class Unreadable(StorageError):
-    """A row bears bytes that are no text: it was damaged, or changed by hand."""
+class CorruptText(StorageError):
+    """A row contains bytes that are not text: it was damaged, or edited by hand."""
 
 
 class InvalidInput(UserError):
-    """A value that a person typed and that no row may bear; the message names it and the way out."""
+    """A value that a person typed is not valid; the message names it and says what is."""
 
 
 class SetupError(SmsignError):
-    """A setting, a key or a data folder that smsign cannot work with; the message says how to mend it."""
+    """A setting, a key or a data folder that smsign cannot work with; the message says how to fix it."""
 
 
 def raise_if_any(problems: Sequence[Problem]) -> None:
-    """Raise one refusal for all `problems`, under the code that comes first in the contract's order.
+    """Raise one error for all `problems`, with the code that comes first in the contract's order.
 
-    Raises: Refusal, unless `problems` is empty.
+    Raises: ApiError, unless `problems` is empty.
     """
     if problems:
         ranked = rank(problems)

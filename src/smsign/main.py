@@ -70,8 +70,8 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         await asyncio.gather(*tasks, return_exceptions=True)
 
     areas = (
-        Area("/console", console.answer, console.failed),
-        Area("", api.answer, api.failed),
+        Area("/console", console.handle, console.handle_exception),
+        Area("", api.handle, api.handle_exception),
     )
     return Server(areas, open_service, close_service, started)
 

@@ -6,7 +6,7 @@ import pytest
 
 from smsign.domain.idempotency import Answered
 from smsign.domain.signatures import Rules
-from smsign.errors import ApiError, TooManySubmissions
+from smsign.errors import ApiError
 from smsign.storage.engine.protocol import Reader
 from smsign.storage.open import Stores
 from smsign.storage.rows import idempotency, quotas
@@ -46,6 +46,6 @@ async def test_the_last_one_of_the_day_is_counted_once(
         return 0
 
     monkeypatch.setattr(quotas, "get", nothing_yet)
-    with pytest.raises(TooManySubmissions):
+    with pytest.raises(ApiError, match="51003"):
         await submit(stores, app, rules=rules)
     assert await rows.find_in_audit(stores.db.read, app.id) is None

@@ -69,7 +69,7 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
     assert list(endpoint) == [
         "callback_id",
         "url",
-        "form",
+        "format",
         "state",
         "why",
         "failures",
@@ -80,7 +80,7 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
         "secret",
         "old_secret_until",
     ]
-    assert (endpoint["form"], endpoint["state"]) == ("standard", "active")
+    assert (endpoint["format"], endpoint["state"]) == ("standard", "active")
     assert endpoint["secret"].startswith("whsec_")
     (listed,) = api.get("/v1/callbacks").json()["callbacks"]
     assert "secret" not in listed
@@ -160,7 +160,7 @@ def test_an_endpoint_that_is_gone_is_paused_and_its_owner_told(
 
 
 def test_the_vendors_form_echoes_first(api: httpx.Client, receiver: Receiver) -> None:
-    asked = {"url": receiver.url, "form": "vendor"}
+    asked = {"url": receiver.url, "format": "vendor"}
     refused = api.post("/v1/callbacks", json=asked)
     error = refused.json()["error"]
     assert (refused.status_code, error["code"]) == (422, 51005)
@@ -186,7 +186,7 @@ def test_an_address_inside_is_refused_and_the_way_out_named(api: httpx.Client) -
     [
         ("POST", "/v1/callbacks", b"{}", ["url"]),
         ("POST", "/v1/callbacks", b'{"url": 5, "form": null, "x": 1}', ["url", "form", "x"]),
-        ("POST", "/v1/callbacks", b'{"url": "x", "form": "y"}', ["url", "form"]),
+        ("POST", "/v1/callbacks", b'{"url": "x", "format": "y"}', ["url", "format"]),
         ("POST", "/v1/callbacks?x=1", b'{"url": "x"}', ["x"]),
         ("GET", "/v1/callbacks?x=1&x=2", b"", ["x", "x"]),
         ("GET", "/v1/callbacks/{id}?x=1", b"", ["x"]),

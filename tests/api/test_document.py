@@ -210,7 +210,7 @@ class World:
                 tx,
                 app_id=found.id,
                 url="https://example.com/",
-                form="vendor",
+                format="vendor",
                 decisions_only=True,
                 secret_sealed=None,
                 now=1,

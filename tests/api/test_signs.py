@@ -169,8 +169,8 @@ def test_another_applications_signatures_are_neither_listed_nor_shown(
 def test_one_signature_is_shown_with_its_versions_and_its_timeline(
     server: Server, app: Key, client: httpx.Client
 ) -> None:
-    image = noise()
-    sign_id = submit(client, "极光", image1=("a.png", image), remark=(None, "官网"))
+    png = noise()
+    sign_id = submit(client, "极光", image1=("a.png", png), remark=(None, "官网"))
     server.decide(sign_id, passed=False, reasons=("unreadable:image1", "trade"), note="请重拍")
     submit(client, path=f"/v1/sign/{sign_id}")
     answer = client.get(f"/v1/signs/{sign_id}")
@@ -181,8 +181,8 @@ def test_one_signature_is_shown_with_its_versions_and_its_timeline(
     assert (first["n"], first["sign"], first["fields"]) == (1, "极光", {"remark": "官网"})
     image = first["images"][0]
     assert list(image) == ["slot", "type", "size_bytes", "width", "height", "sha256"]
-    assert (image["slot"], image["type"], image["size_bytes"]) == ("image1", "png", len(image))
-    assert image["sha256"] == hashlib.sha256(image).hexdigest()
+    assert (image["slot"], image["type"], image["size_bytes"]) == ("image1", "png", len(png))
+    assert image["sha256"] == hashlib.sha256(png).hexdigest()
     decision = first["decision"]
     assert (decision["passed"], decision["note"]) == (False, "请重拍")
     assert [(reason["code"], reason["field"]) for reason in decision["reasons"]] == [

@@ -66,7 +66,7 @@ class Scene:
             self.sender,
             app=app,
             url=url,
-            form=form,
+            format=form,
             actor="test:owner",
             now=self.tick(),
         )

@@ -16,7 +16,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from smsign.actions import apps as app_actions
-from smsign.actions import audits, callbacks, deliveries, sandbox, signatures
+from smsign.actions import audits, callbacks, deliveries, redelivery, sandbox, signatures
 from smsign.config import Settings
 from smsign.domain.audits import REASONS
 from smsign.domain.callbacks import Callback, Delivery
@@ -190,7 +190,7 @@ async def test_everything_wrong_is_said_at_once_and_nothing_twice(scene: Scene, 
     app = await scene.make_app()
     with pytest.raises(ApiError) as refused:
         await scene.register(app, "nowhere", "other")
-    assert [problem.field for problem in refused.value.problems] == ["url", "form"]
+    assert [problem.field for problem in refused.value.problems] == ["url", "format"]
     await scene.register(app, receiver.url)
     with pytest.raises(ApiError, match="51001"):
         await scene.register(app, receiver.url)
@@ -425,7 +425,7 @@ async def test_a_delivery_is_sent_again_and_a_whole_span_in_order(scene: Scene, 
     await scene.drain()
     first = (await scene.deliveries(callback))[0]
     receiver.got.clear()
-    await callbacks.resend(
+    await redelivery.resend(
         scene.stores.db,
         app=app,
         callback_id=callback.id,
@@ -436,7 +436,7 @@ async def test_a_delivery_is_sent_again_and_a_whole_span_in_order(scene: Scene, 
     await scene.drain()
     assert [got.place for got in receiver.got] == [(first.signature_id, first.seq)]
     receiver.got.clear()
-    made = await callbacks.replay(
+    made = await redelivery.replay(
         scene.stores.db,
         app=app,
         callback_id=callback.id,
@@ -453,7 +453,7 @@ async def test_a_delivery_is_sent_again_and_a_whole_span_in_order(scene: Scene, 
     ]
     assert (await kinds(scene, app.id))[-2:] == ["callback.resent", "callback.replayed"]
     with pytest.raises(ApiError, match="51001"):
-        await callbacks.replay(
+        await redelivery.replay(
             scene.stores.db,
             app=app,
             callback_id=callback.id,
@@ -473,7 +473,7 @@ async def test_what_is_put_before_a_row_that_waits_goes_first(scene: Scene, rece
     await scene.decide(sign_id)
     await scene.drain()
     (told, _) = await scene.deliveries(callback)
-    await callbacks.resend(
+    await redelivery.resend(
         scene.stores.db,
         app=app,
         callback_id=callback.id,
@@ -506,8 +506,8 @@ async def test_another_applications_endpoint_is_not_there(scene: Scene, receiver
         callbacks.rotate(db, vault, overlap_s=0, **common),
         callbacks.pause(db, **common),
         callbacks.resume(db, **common),
-        callbacks.resend(db, delivery_id=delivery.id, **common),
-        callbacks.replay(db, since=1, until=2, **common),
+        redelivery.resend(db, delivery_id=delivery.id, **common),
+        redelivery.replay(db, since=1, until=2, **common),
     ):
         with pytest.raises(ApiError, match="51004"):
             await call

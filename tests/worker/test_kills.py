@@ -79,7 +79,7 @@ def add_callback(server: Server, key: Key, url: str) -> Callback:
             sender,
             app=app,
             url=url,
-            form="standard",
+            format="standard",
             actor="test:owner",
             now=time.time_ns() // 1000,
         )

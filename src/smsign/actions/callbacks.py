@@ -15,21 +15,20 @@ from smsign.domain.callbacks import ACTIVE, PAUSED, Callback, OutgoingRequest, S
 from smsign.domain.events import Kind, Subject
 from smsign.domain.formats import FORMATS
 from smsign.domain.formats.standard import make_secret
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code, Problem
 from smsign.storage.engine.protocol import Database, Reader, Tx
 from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import callbacks as rows
-from smsign.storage.rows import deliveries, events, outbox
+from smsign.storage.rows import events, outbox
 from smsign.storage.vault import Vault
 
 ECHO_CHARACTERS = 8
 SECRET_BYTES = 32
-PAGE = 500
 _MICROSECONDS = 1_000_000
 
 
 async def register(
-    db: Database, vault: Vault, sender: Sender, *, app: App, url: str, form: str, actor: str, now: int
+    db: Database, vault: Vault, sender: Sender, *, app: App, url: str, format: str, actor: str, now: int
 ) -> Callback:
     """Add an endpoint, once its address is one that may be sent to and, in a form that asks it, echoes.
 
@@ -37,34 +36,41 @@ async def register(
 
     Raises: Refusal 51001 for what is wrong with the parameters, 51005 when the address does not prove itself.
     """
-    problems = callbacks.check_url(url)
-    kind = FORMATS.get(form)
+    problems, kind = callbacks.check_url(url), FORMATS.get(format)
     if kind is None:
-        reason = Text(f"{form[:40] or 'missing'}: not a form", f"{form[:40] or '缺失'}：不是可用的形式")
-        hint = Text(f"one of {', '.join(FORMATS)}", f"可用：{', '.join(FORMATS)}")
-        problems.append(Problem("form", reason, hint, Code.INVALID_PARAMETER))
+        listed = ", ".join(FORMATS)
+        problems.append(
+            Problem.of(
+                Code.INVALID_PARAMETER,
+                "format",
+                f"not one of {listed}",
+                f"不在 {listed} 之中",
+                f"send one of {listed}",
+                f"请使用 {listed} 之一",
+            )
+        )
     if problems or kind is None:
         raise ApiError(Code.INVALID_PARAMETER, problems)
-    _check_room(await rows.list_(db.read, app.id), url, form)
+    _check_room(await rows.list_(db.read, app.id), url, format)
     await _verify(sender, url, echoes=kind.echoes)
     secret = make_secret(secrets.token_bytes(SECRET_BYTES)) if kind.own_secret else None
     sealed = vault.seal(secret, app_key=_bound(app)) if secret else None
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
-        _check_room(await rows.list_(tx, app.id), url, form)
+        _check_room(await rows.list_(tx, app.id), url, format)
         callback_id = await rows.insert(
             tx,
             app_id=app.id,
             url=url,
-            form=form,
+            format=format,
             decisions_only=kind.decisions_only,
             secret_sealed=sealed,
             now=now,
         )
-        told = {"callback_id": callback_id, "host": urlsplit(url).hostname, "form": form}
+        told = {"callback_id": callback_id, "host": urlsplit(url).hostname, "form": format}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ADDED, actor=actor, now=now, data=told)
-        return await _get(tx, app, callback_id)
+        return await get(tx, app, callback_id)
 
     return await db.write(change)
 
@@ -91,7 +97,7 @@ async def remove(db: Database, *, app: App, callback_id: int, actor: str, now: i
 
     async def change(tx: Tx) -> None:
         await app_rows.lock(tx, app.id)
-        await _get(tx, app, callback_id)
+        await get(tx, app, callback_id)
         await rows.update_deleted(tx, callback_id, now=now)
         told = {"callback_id": callback_id}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REMOVED, actor=actor, now=now, data=told)
@@ -110,20 +116,21 @@ async def rotate(
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
-        callback = await _get(tx, app, callback_id)
+        callback = await get(tx, app, callback_id)
         if callback.secret_sealed is None:
-            raise callbacks.wrong(
-                "form",
-                Text(
-                    f"{callback.form}: signs with the masterSecret", f"{callback.form}：以 masterSecret 签名"
-                ),
-                Text("renew the application's masterSecret instead", "请更换应用的 masterSecret"),
+            raise ApiError.of(
+                Code.INVALID_PARAMETER,
+                "format",
+                f"{callback.format}: signs with the masterSecret",
+                f"{callback.format}：以 masterSecret 签名",
+                "rotate the application's masterSecret instead",
+                "请更换应用的 masterSecret",
             )
         until = now + overlap_s * _MICROSECONDS if overlap_s else None
         await rows.update_secret(tx, callback, secret_sealed=sealed, old_secret_until=until)
         told = {"callback_id": callback_id, "overlap_s": overlap_s}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ROTATED, actor=actor, now=now, data=told)
-        return await _get(tx, app, callback_id)
+        return await get(tx, app, callback_id)
 
     return await db.write(change)
 
@@ -138,13 +145,13 @@ async def pause(
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
-        callback = await _get(tx, app, callback_id)
+        callback = await get(tx, app, callback_id)
         if callback.state == PAUSED:
             return callback
         await rows.update_state(tx, callback_id, state=PAUSED, why=why)
         told = {"callback_id": callback_id, "why": why}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_PAUSED, actor=actor, now=now, data=told)
-        return await _get(tx, app, callback_id)
+        return await get(tx, app, callback_id)
 
     return await db.write(change)
 
@@ -157,133 +164,71 @@ async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: i
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
-        await _get(tx, app, callback_id)
+        await get(tx, app, callback_id)
         await outbox.make_due(tx, callback_id, now=now)
         await rows.update_state(tx, callback_id, state=ACTIVE, why="")
         told = {"callback_id": callback_id}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESUMED, actor=actor, now=now, data=told)
-        return await _get(tx, app, callback_id)
+        return await get(tx, app, callback_id)
 
     return await db.write(change)
 
 
-async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, actor: str, now: int) -> None:
-    """Tell an endpoint once more of the event of one delivery.
+async def get(db: Reader, app: App, callback_id: int) -> Callback:
+    """Return a callback of the application.
 
-    Raises: Refusal 51004.
+    Raises: ApiError 51004.
     """
-    await _get(db.read, app, callback_id)
-    delivery = await deliveries.find(db.read, callback_id, delivery_id)
-    if delivery is None:
-        raise callbacks.unknown("delivery_id")
-
-    async def change(tx: Tx) -> None:
-        await outbox.lock_signature(tx, delivery.signature_id)
-        await app_rows.lock(tx, app.id)
-        await _get(tx, app, callback_id)
-        await outbox.put_one(tx, delivery, now=now)
-        await outbox.promote_next(
-            tx, callback_id, first=delivery.signature_id, last=delivery.signature_id, now=now
-        )
-        told = {"callback_id": callback_id, "event_id": delivery.event_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESENT, actor=actor, now=now, data=told)
-
-    await db.write(change)
-
-
-async def replay(
-    db: Database, *, app: App, callback_id: int, since: int, until: int, actor: str, now: int
-) -> int:
-    """Tell an endpoint once more of all that happened from `since` to before `until`; return how much.
-
-    What waits for it already is told once. Signatures are done in pages, each in a transaction.
-
-    Raises: Refusal 51004; 51001 for a span that is none.
-    """
-    if since >= until:
-        raise callbacks.wrong(
-            "until", Text("not after since", "不晚于 since"), Text("name a later time", "请给出更晚的时间")
-        )
-
-    async def begin(tx: Tx) -> Callback:
-        await app_rows.lock(tx, app.id)
-        callback = await _get(tx, app, callback_id)
-        told = {"callback_id": callback_id, "since": since, "until": until}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REPLAYED, actor=actor, now=now, data=told)
-        return callback
-
-    callback = await db.write(begin)
-    put, after = 0, 0
-    while True:
-
-        async def page(tx: Tx, after: int = after) -> tuple[int, int]:
-            span = await outbox.lock_signatures(tx, app.id, after=after, limit=PAGE)
-            if span is None:
-                return 0, 0
-            first, last = span
-            count = await outbox.put(
-                tx,
-                callback_id,
-                app_id=app.id,
-                first=first,
-                last=last,
-                since=since,
-                until=until,
-                decisions_only=bool(callback.decisions_only),
-                now=now,
-            )
-            await outbox.promote_next(tx, callback_id, first=first, last=last, now=now)
-            return count, last
-
-        count, after = await db.write(page)
-        put += count
-        if not after:
-            return put
-
-
-async def _get(db: Reader, app: App, callback_id: int) -> Callback:
     callback = await rows.find(db, app.id, callback_id)
     if callback is None:
         raise callbacks.unknown("callback_id")
     return callback
 
 
-def _check_room(known: list[Callback], url: str, form: str) -> None:
-    if any((each.url, each.form) == (url, form) for each in known):
-        raise callbacks.wrong(
+def _check_room(known: list[Callback], url: str, format: str) -> None:
+    if any((each.url, each.format) == (url, format) for each in known):
+        raise ApiError.of(
+            Code.INVALID_PARAMETER,
             "url",
-            Text("the application has it already, in this form", "该应用已有此地址与形式的回调"),
-            Text("resume that one, or remove it first", "请恢复已有的回调，或先将其删除"),
+            "the application has this callback already, in this format",
+            "该应用已有此地址与格式的回调",
+            "resume that one, or remove it first",
+            "请恢复已有的回调，或先将其删除",
         )
     if len(known) >= callbacks.MOST:
-        raise callbacks.wrong(
+        raise ApiError.of(
+            Code.INVALID_PARAMETER,
             "url",
-            Text(f"the application has {callbacks.MOST} already", f"该应用已有 {callbacks.MOST} 个回调"),
-            Text("remove one first", "请先删除一个"),
+            f"the application has {callbacks.MOST} callbacks already",
+            f"该应用已有 {callbacks.MOST} 个回调",
+            "remove one first",
+            "请先删除一个",
         )
 
 
 async def _verify(sender: Sender, url: str, *, echoes: bool) -> None:
     if why := await sender.check(url):
-        raise callbacks.not_verified(
-            Text(f"nothing may be sent there: {why}", f"不能向此地址发送：{why}"),
-            Text(
-                "use a public address, or ask the operator to allow its network (callback_networks)",
-                "请使用公网地址，或请运营方在 callback_networks 中允许其网络",
-            ),
+        raise ApiError.of(
+            Code.NOT_VERIFIED,
+            "url",
+            f"nothing may be sent there: {why}",
+            f"不能向此地址发送：{why}",
+            "use a public address, or ask the operator to allow its network (callback_networks)",
+            "请使用公网地址，或请运营方在 callback_networks 中允许其网络",
         )
     if not echoes:
         return
     echo = secrets.token_hex(ECHO_CHARACTERS // 2)
-    answer = await sender.send(OutgoingRequest("GET", f"{url}{'&' if '?' in url else '?'}echostr={echo}"))
-    if not answer.taken or answer.text.strip() != echo:
-        told = answer.error or f"{answer.status} {answer.text[:80]!r}"
-        raise callbacks.not_verified(
-            Text(f"did not answer a GET with its echostr: {told}", f"未以 echostr 应答 GET 请求：{told}"),
-            Text(
-                f"answer GET …?echostr={echo} with 200 and the body {echo}",
-                f"请对 GET …?echostr={echo} 返回 200，正文为 {echo}",
-            ),
+    response = await sender.send(OutgoingRequest("GET", f"{url}{'&' if '?' in url else '?'}echostr={echo}"))
+    if not response.taken or response.text.strip() != echo:
+        got = response.error or f"{response.status} {response.text[:80]!r}"
+        raise ApiError.of(
+            Code.NOT_VERIFIED,
+            "url",
+            f"did not answer a GET with its echostr: {got}",
+            f"未以 echostr 应答 GET 请求：{got}",
+            f"answer GET …?echostr={echo} with 200 and the body {echo}",
+            f"请对 GET …?echostr={echo} 返回 200，正文为 {echo}",
         )
 
 

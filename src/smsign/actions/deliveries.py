@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,6 +18,7 @@ from smsign.domain.audits import refuse_reason
 from smsign.domain.callbacks import ACTIVE, Callback, EventPayload, Keys, OutgoingRequest, Response
 from smsign.domain.events import Event, Kind, Subject
 from smsign.domain.formats import FORMATS
+from smsign.parsing import rfc3339
 from smsign.storage.engine.protocol import Database, Reader, Tx
 from smsign.storage.rows import apps, deliveries, events, outbox, reasons
 from smsign.storage.rows import callbacks as rows
@@ -65,7 +65,7 @@ async def write(
         return None
     history = await events.list_(db, Subject.SIGNATURE, row.signature_id)
     history = [event for event in history if event.seq <= row.seq]
-    form = FORMATS[callback.form]
+    form = FORMATS[callback.format]
     if form.own_secret:
         keys = Keys(app.app_key, callback_actions.secrets_of(vault, app, callback, now=now))
     else:
@@ -83,7 +83,7 @@ async def record(
 
     The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
     """
-    row, form = prepared.row, FORMATS[prepared.callback.form]
+    row, form = prepared.row, FORMATS[prepared.callback.format]
     failed = row.attempts + 1
 
     async def change(tx: Tx) -> tuple[str, bool]:
@@ -171,9 +171,3 @@ async def _make_payload(db: Reader, history: Sequence[Event], language: str) -> 
     ]
     line = refuse_reason(known, told["reasons"], told["note"], language)
     return msgspec.structs.replace(payload, refuse_reason=line, reasons=coded)
-
-
-def rfc3339(at: int) -> str:
-    """Return UTC microseconds as the API writes a time."""
-    second, rest = divmod(at, 1_000_000)
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"

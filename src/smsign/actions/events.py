@@ -8,7 +8,7 @@ import msgspec
 
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Kind, Subject
-from smsign.errors import Unreadable
+from smsign.errors import CorruptText
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import events as rows
 
@@ -51,7 +51,7 @@ async def verify(db: Database, progress: Callable[[int], None] = lambda _: None)
     while True:
         try:
             page = await rows.list_after(db.scan, at, limit=limit)
-        except Unreadable:
+        except CorruptText:
             if limit == 1:
                 place = f"behind event {at[2]} of {at[0]} {at[1]}" if walked else "at the beginning"
                 return Verdict(chains, walked, f"{place}: an event that is no text")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code
 from smsign.http.throttle import Throttle
 from smsign.storage.engine.protocol import Reader
 from smsign.storage.rows import apps, signatures
@@ -35,21 +35,17 @@ async def authenticate(
 
     Both come from one read. `now` is UTC microseconds.
 
-    Raises: Refusal 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
-    OutOfFreq.
+    Raises: ApiError 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
+    50009 after too many.
     """
     if not header.strip():
-        raise ApiError(
+        raise ApiError.of(
             Code.MISSING_AUTH,
-            [
-                Problem(
-                    _HEADER,
-                    Text("missing or empty", "缺失或为空"),
-                    Text(
-                        "send Basic base64(appKey:masterSecret)", "请发送 Basic base64(appKey:masterSecret)"
-                    ),
-                )
-            ],
+            _HEADER,
+            "missing or empty",
+            "缺失或为空",
+            "send Basic base64(appKey:masterSecret)",
+            "请发送 Basic base64(appKey:masterSecret)",
         )
     key, secret = _decode(header[: HEADER_CHARACTERS + 1])
     now_s = now / 1e6
@@ -57,23 +53,22 @@ async def authenticate(
     app, signature = await _find(db, key, signature_id)
     if app is None or not vault.matches(secret, app.macs(now)):
         throttle.failed(key, address, now_s)
-        raise _failed(
-            Text(
-                "no application has this appKey and masterSecret",
-                "没有与此 appKey 和 masterSecret 匹配的应用",
-            ),
-            Text("look both up in the application's settings", "请在应用设置中核对两者"),
+        raise ApiError.of(
+            Code.AUTH_FAILED,
+            _HEADER,
+            "no application has this appKey and masterSecret",
+            "没有与此 appKey 和 masterSecret 匹配的应用",
+            "look both up in the application's settings",
+            "请在应用设置中核对两者",
         )
     if not app.sms_open:
-        raise ApiError(
+        raise ApiError.of(
             Code.NO_SMS_SERVICE,
-            [
-                Problem(
-                    _HEADER,
-                    Text("the application's SMS service is closed", "该应用未开通短信服务"),
-                    Text("ask the operator to open it", "请联系运营方开通"),
-                )
-            ],
+            _HEADER,
+            "the application's SMS service is closed",
+            "该应用未开通短信服务",
+            "ask the operator to open it",
+            "请联系运营方开通",
         )
     return app, signature
 
@@ -92,15 +87,12 @@ def _decode(header: str) -> tuple[str, str]:
     except (binascii.Error, ValueError):
         kind, colon, key, secret = "", "", "", ""
     if kind.lower() != "basic" or not colon or "\0" in key or len(header) > HEADER_CHARACTERS:
-        raise _failed(
-            Text("not Basic base64(appKey:masterSecret)", "不是 Basic base64(appKey:masterSecret)"),
-            Text(
-                "join appKey and masterSecret with a colon, encode as base64",
-                "以冒号连接 appKey 与 masterSecret 后做 base64 编码",
-            ),
+        raise ApiError.of(
+            Code.AUTH_FAILED,
+            _HEADER,
+            "not Basic base64(appKey:masterSecret)",
+            "不是 Basic base64(appKey:masterSecret)",
+            "join appKey and masterSecret with a colon, encode as base64",
+            "以冒号连接 appKey 与 masterSecret 后做 base64 编码",
         )
     return key, secret
-
-
-def _failed(reason: Text, hint: Text) -> ApiError:
-    return ApiError(Code.AUTH_FAILED, [Problem(_HEADER, reason, hint)])

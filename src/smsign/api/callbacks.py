@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 
 from smsign.actions import callbacks as actions
-from smsign.api.answers import tagged
-from smsign.api.members import Members
-from smsign.api.parameters import Parameters, make_cursor, no_parameters, rfc3339
+from smsign.actions import redelivery
+from smsign.api.etags import tagged
+from smsign.api.parameters import Parameters, make_cursor, no_parameters
 from smsign.domain import callbacks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response, encode
+from smsign.parsing import parse_int, rfc3339
 from smsign.storage.rows import callbacks as rows
 from smsign.storage.rows import deliveries, outbox
 
@@ -29,9 +30,11 @@ async def list_(service: Service, request: Request, app: App) -> Response:
 
 
 async def create(service: Service, request: Request, app: App) -> Response:
-    """`POST /v1/callbacks`: `{"url", "form"?}`; answers the secret too."""
-    given = await Members.read(request, timeout_s=service.settings.body_timeout)
-    url, form = given.text("url"), given.text("form", "standard")
+    """`POST /v1/callbacks`: `{"url", "format"?}`; answers the secret too. `form` is `format`'s old name."""
+    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    given.require("url")
+    url = given.text("url", callbacks.URL_CHARACTERS) or ""
+    name = given.text("format", 100) or given.text("form", 100) or callbacks.STANDARD
     given.finish()
     callback = await actions.register(
         service.db,
@@ -39,8 +42,8 @@ async def create(service: Service, request: Request, app: App) -> Response:
         service.sender,
         app=app,
         url=url,
-        form=form,
-        actor=_actor(app),
+        format=name,
+        actor=app.actor,
         now=service.now(),
     )
     return Response(body=encode(await _with_secret(service, app, callback)))
@@ -57,23 +60,23 @@ async def delete(service: Service, request: Request, app: App, callback_id: str)
     """`DELETE /v1/callbacks/{callback}`: what still waited for it is not told any more."""
     found = await _find(service, app, callback_id)
     no_parameters(request)
-    await actions.remove(service.db, app=app, callback_id=found.id, actor=_actor(app), now=service.now())
+    await actions.remove(service.db, app=app, callback_id=found.id, actor=app.actor, now=service.now())
     return Response()
 
 
 async def rotate(service: Service, request: Request, app: App, callback_id: str) -> Response:
     """`POST /v1/callbacks/{callback}/rotate`: `{"overlap_s"?}`; answers the new secret."""
     found = await _find(service, app, callback_id)
-    given = await Members.read(request, timeout_s=service.settings.body_timeout, optional=True)
-    overlap_s = given.integer("overlap_s", 0, callbacks.OVERLAP_MAX_S, callbacks.OVERLAP_S)
+    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout, optional=True)
+    overlap_s = given.integer("overlap_s", 0, callbacks.OVERLAP_MAX_S)
     given.finish()
     callback = await actions.rotate(
         service.db,
         service.vault,
         app=app,
         callback_id=found.id,
-        overlap_s=overlap_s,
-        actor=_actor(app),
+        overlap_s=callbacks.OVERLAP_S if overlap_s is None else overlap_s,
+        actor=app.actor,
         now=service.now(),
     )
     return Response(body=encode(await _with_secret(service, app, callback)))
@@ -84,7 +87,7 @@ async def resume(service: Service, request: Request, app: App, callback_id: str)
     found = await _find(service, app, callback_id)
     no_parameters(request)
     callback = await actions.resume(
-        service.db, app=app, callback_id=found.id, actor=_actor(app), now=service.now()
+        service.db, app=app, callback_id=found.id, actor=app.actor, now=service.now()
     )
     return Response(body=encode(await _shown(service, callback)))
 
@@ -92,16 +95,17 @@ async def resume(service: Service, request: Request, app: App, callback_id: str)
 async def replay(service: Service, request: Request, app: App, callback_id: str) -> Response:
     """`POST /v1/callbacks/{callback}/replay`: `{"since", "until"}`; answers how many are told again."""
     found = await _find(service, app, callback_id)
-    given = await Members.read(request, timeout_s=service.settings.body_timeout)
-    since, until = given.time("since"), given.time("until")
+    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    given.require("since", "until")
+    since, until = given.time("since") or 0, given.time("until") or 0
     given.finish()
-    count = await actions.replay(
+    count = await redelivery.replay(
         service.db,
         app=app,
         callback_id=found.id,
         since=since,
         until=until,
-        actor=_actor(app),
+        actor=app.actor,
         now=service.now(),
     )
     return Response(body=encode({"events": count}))
@@ -110,7 +114,7 @@ async def replay(service: Service, request: Request, app: App, callback_id: str)
 async def list_deliveries(service: Service, request: Request, app: App, callback_id: str) -> Response:
     """`GET /v1/callbacks/{callback}/deliveries?state&limit&cursor`: attempts, the newest first."""
     callback = await _find(service, app, callback_id)
-    asked = Parameters(request)
+    asked = Parameters.of_query(request)
     state = asked.choice("state", (callbacks.DELIVERED, callbacks.FAILED)) or ""
     limit = asked.integer("limit", 1, PAGE_MAX) or PAGE
     (before,) = asked.cursor("cursor", 1) or (deliveries.NEWEST,)
@@ -127,7 +131,7 @@ async def show_delivery(
     """`GET /v1/callbacks/{callback}/deliveries/{delivery}`: with what was sent and what was answered."""
     callback = await _find(service, app, callback_id)
     no_parameters(request)
-    delivery = await deliveries.find(service.db.read, callback.id, _number(delivery_id))
+    delivery = await deliveries.find(service.db.read, callback.id, _id(delivery_id))
     if delivery is None:
         raise callbacks.unknown("delivery_id")
     sent = {"url": delivery.url, "headers": msgspec.json.decode(delivery.headers), "body": delivery.body}
@@ -140,19 +144,19 @@ async def resend(
     """`POST /v1/callbacks/{callback}/deliveries/{delivery}/resend`: its event is told once more."""
     callback = await _find(service, app, callback_id)
     no_parameters(request)
-    await actions.resend(
+    await redelivery.resend(
         service.db,
         app=app,
         callback_id=callback.id,
-        delivery_id=_number(delivery_id),
-        actor=_actor(app),
+        delivery_id=_id(delivery_id),
+        actor=app.actor,
         now=service.now(),
     )
     return Response(body=encode({"events": 1}))
 
 
 async def _find(service: Service, app: App, callback_id: str) -> Callback:
-    callback = await rows.find(service.db.read, app.id, _number(callback_id))
+    callback = await rows.find(service.db.read, app.id, _id(callback_id))
     if callback is None:
         raise callbacks.unknown("callback_id")
     return callback
@@ -163,7 +167,7 @@ async def _shown(service: Service, callback: Callback) -> dict[str, Any]:
     return {
         "callback_id": callback.id,
         "url": callback.url,
-        "form": callback.form,
+        "format": callback.format,
         "state": callback.state,
         "why": callback.why or None,
         "failures": callback.failures,
@@ -198,14 +202,10 @@ def _line(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _number(text: str) -> int:
-    """Return the number in a path, or 0 for whatever is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+def _id(text: str) -> int:
+    """Return the id in a path, or 0, which no row has."""
+    return parse_int(text) or 0
 
 
 def _time(at: int | None) -> str | None:
     return rfc3339(at) if at is not None else None
-
-
-def _actor(app: App) -> str:
-    return f"app:{app.app_key}"

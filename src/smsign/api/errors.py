@@ -1,8 +1,8 @@
-"""The one table of HTTP statuses, and how a refusal is written (contract, Return Code)."""
+"""The table of HTTP statuses, and the body and headers of an error response (contract, Return Code)."""
 
 from __future__ import annotations
 
-from smsign.errors import ApiError, Code, MethodNotSupported, OutOfFreq, TooManySubmissions
+from smsign.errors import ApiError, Code
 from smsign.http.wire import JSON, Response, encode
 
 STATUS = {
@@ -32,22 +32,22 @@ STATUS = {
 }
 
 
-def answer(refusal: ApiError, language: str) -> Response:
-    """Return the response of a refusal, its details in `language`."""
-    code = refusal.code
+def error_response(error: ApiError, language: str) -> Response:
+    """Return the response to a request that failed with `error`, its details in `language`."""
+    code = error.code
     details = [
         {"field": problem.field, "reason": problem.reason.to(language), "hint": problem.hint.to(language)}
-        for problem in refusal.problems
+        for problem in error.problems
     ]
     body = {"error": {"code": int(code), "message": code.message, "details": details}}
-    return Response(STATUS[code], encode(body), (JSON, *_headers(refusal)), int(code))
+    return Response(STATUS[code], encode(body), (JSON, *_headers(error)), int(code))
 
 
-def _headers(refusal: ApiError) -> list[tuple[bytes, bytes]]:
-    if isinstance(refusal, MethodNotSupported):
-        return [(b"allow", refusal.allow.encode())]
-    if isinstance(refusal, OutOfFreq | TooManySubmissions):
-        return [(b"retry-after", str(refusal.retry_after_s).encode())]
-    if refusal.code == Code.AUTH_FAILED:
+def _headers(error: ApiError) -> list[tuple[bytes, bytes]]:
+    if error.allow:
+        return [(b"allow", error.allow.encode())]
+    if error.retry_after_s is not None:
+        return [(b"retry-after", b"%d" % error.retry_after_s)]
+    if error.code == Code.AUTH_FAILED:
         return [(b"www-authenticate", b'Basic realm="smsign", charset="UTF-8"')]
     return []

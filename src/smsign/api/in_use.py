@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from smsign.actions import apps as actions
-from smsign.api.answers import read_object, tagged
-from smsign.api.parameters import no_parameters, whole, wrong
-from smsign.api.signs import tell
+from smsign.api.etags import tagged
+from smsign.api.parameters import Parameters, no_parameters
+from smsign.api.signs import make_sign
 from smsign.domain import quotas
 from smsign.domain.apps import App
 from smsign.domain.signatures import ID_MAX
@@ -22,21 +22,22 @@ from smsign.storage.rows.listing import Listed
 async def show(service: Service, request: Request, app: App) -> Response:
     """`GET /v1/signs/in-use`."""
     no_parameters(request)
-    return tagged(request, await _told(service, request, app))
+    return tagged(request, await _sign(service, request, app))
 
 
 async def switch(service: Service, request: Request, app: App) -> Response:
     """`PUT /v1/signs/in-use`: another one that passed."""
-    no_parameters(request)
-    given = await read_object(request, timeout_s=service.settings.body_timeout)
-    wanted = _sign_id(given)
-    return Response(body=encode(await _told(service, request, await _use(service, app, wanted))))
+    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    given.require("sign_id")
+    wanted = given.integer("sign_id", 1, ID_MAX)
+    given.finish()
+    return Response(body=encode(await _sign(service, request, await _use(service, app, wanted))))
 
 
 async def stop(service: Service, request: Request, app: App) -> Response:
     """`DELETE /v1/signs/in-use`: none."""
     no_parameters(request)
-    return Response(body=encode(await _told(service, request, await _use(service, app, None))))
+    return Response(body=encode(await _sign(service, request, await _use(service, app, None))))
 
 
 async def show_app(service: Service, request: Request, app: App) -> Response:
@@ -60,40 +61,18 @@ async def show_app(service: Service, request: Request, app: App) -> Response:
 
 
 async def _use(service: Service, app: App, signature_id: int | None) -> App:
-    actor, now = f"app:{app.app_key}", service.now()
     try:
-        return await actions.use(service.db, app=app, signature_id=signature_id, actor=actor, now=now)
+        return await actions.use(
+            service.db, app=app, signature_id=signature_id, actor=app.actor, now=service.now()
+        )
     except InvalidInput as error:
         hint = Text("send the sign_id of one with status 1", "请使用 status 为 1 的签名的 sign_id")
         problem = Problem("sign_id", error.text, hint, Code.INVALID_SIGN_ID)
         raise ApiError(Code.INVALID_SIGN_ID, [problem]) from None
 
 
-async def _told(service: Service, request: Request, app: App) -> dict[str, object]:
+async def _sign(service: Service, request: Request, app: App) -> dict[str, object]:
     signature = await rows.find(service.db.read, app.id, app.in_use_id) if app.in_use_id else None
     if signature is None:
         return {"sign_id": None}
-    return dict(msgspec.to_builtins(tell(Listed(signature), app, {}, request.language)))
-
-
-def _sign_id(given: dict[str, object]) -> int:
-    problems = []
-    wanted = whole(given.get("sign_id")) or 0
-    if not 1 <= wanted <= ID_MAX:
-        problems.append(
-            wrong(
-                "sign_id",
-                f"not a whole number from 1 to {ID_MAX}",
-                f"不是 1 至 {ID_MAX} 的整数",
-                'send {"sign_id": N}; for none, send DELETE',
-                '请发送 {"sign_id": N}；停用请使用 DELETE',
-            )
-        )
-    problems += [
-        wrong(name[:100], "not a member of this body", "请求体没有该成员", "leave it out", "请去掉该成员")
-        for name in given
-        if name != "sign_id"
-    ]
-    if problems:
-        raise ApiError(Code.INVALID_PARAMETER, problems)
-    return wanted
+    return dict(msgspec.to_builtins(make_sign(Listed(signature), app, {}, request.language)))

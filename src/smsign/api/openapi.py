@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from smsign.api.answers import is_known
+from smsign.api.etags import is_known
 from smsign.domain.signatures import Rules
 from smsign.http.service import Service
 from smsign.http.wire import JSON, Request, Response, encode

@@ -1,65 +1,71 @@
-"""The parameters of added calls: read strictly, everything that is wrong told at once (51001)."""
+"""The parameters of added calls, in the query string or in a JSON body, read strictly.
+
+Read every parameter that the call has, then call `finish`: it raises one error 51001 for all that is wrong.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
-from smsign.errors import ApiError, Code, Problem, Text
+import msgspec
+
+from smsign.errors import ApiError, Code, Problem
 from smsign.http.wire import Request
+from smsign.parsing import parse_int, parse_time
 
 PARAMETERS_MAX = 50
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+OBJECT_BYTES = 64 * 1024
 _CURSOR = re.compile(r"[0-9a-f]{1,15}(-[0-9a-f]{1,15})*")
+_JSON_HINT = "send a JSON object as application/json", "请以 application/json 发送 JSON 对象"
 
 
 class Parameters:
-    """What follows the question mark. Ask for each parameter, then `finish`."""
+    """What a request gives by name."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, given: Mapping[str, object] = {}) -> None:
         self.problems: list[Problem] = []
-        self._given: dict[str, str] = {}
+        self._given = dict(given)
+
+    @classmethod
+    def of_query(cls, request: Request) -> Parameters:
+        """Return the parameters in the query string."""
+        found = _Query()
         if request.query:
-            self._read(request.query)
+            found.parse(request.query)
+        return found
 
-    def _read(self, query: str) -> None:
-        try:
-            text = query.encode("latin-1").decode()  # what was sent unescaped is UTF-8, too
-            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
-        except UnicodeError:
-            self.refuse(
-                "query", "not valid UTF-8", "不是有效的 UTF-8", "escape as UTF-8", "请以 UTF-8 编码转义"
-            )
-            return
-        except ValueError:
-            self.refuse(
-                "query",
-                f"more than {PARAMETERS_MAX} parameters",
-                f"参数超过 {PARAMETERS_MAX} 个",
-                "send each parameter once",
-                "每个参数只提交一次",
-            )
-            return
-        for name, value in pairs:
-            if name in self._given:
-                self.refuse(name, "sent twice", "重复提交", "send it once", "只提交一次")
-            self._given[name] = value
+    @classmethod
+    async def of_body(cls, request: Request, *, timeout_s: float, optional: bool = False) -> Parameters:
+        """Return the members of a JSON body; with `optional`, an empty body has none.
 
-    def refuse(self, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> None:
+        Raises: ApiError 51001 for a query string, 50003 for an empty body, 50017 for another media type,
+        50007 if it is not a JSON object.
+        """
+        no_parameters(request)
+        body = b"".join([chunk async for chunk in request.body(at_most=OBJECT_BYTES, timeout_s=timeout_s)])
+        return cls(_parse_object(body, request.header(b"content-type")) if body or not optional else {})
+
+    def wrong(self, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> None:
         """Note that a parameter is wrong."""
-        self.problems.append(wrong(field, en, zh, hint_en, hint_zh))
+        self.problems.append(Problem.of(Code.INVALID_PARAMETER, field, en, zh, hint_en, hint_zh))
+
+    def require(self, *names: str) -> None:
+        """Note which of `names` are missing."""
+        for name in names:
+            if name not in self._given:
+                self.wrong(name, "missing", "缺失", "send it", "请提交该参数")
 
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number within bounds, or None when it was not sent."""
-        value = self._given.pop(name, None)
-        if value is None:
+        if name not in self._given:
             return None
-        if value.isascii() and value.isdigit() and len(value) <= 18 and least <= int(value) <= most:
-            return int(value)
-        self.refuse(
+        value = self._whole(self._given.pop(name))
+        if value is not None and least <= value <= most:
+            return value
+        self.wrong(
             name,
             f"not a whole number from {least} to {most}",
             f"不是 {least} 至 {most} 的整数",
@@ -68,13 +74,19 @@ class Parameters:
         )
         return None
 
+    def _whole(self, value: object) -> int | None:
+        # In JSON Schema 2.0 is a whole number too, and true is not.
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            return None
+        return int(value)
+
     def choice(self, name: str, choices: Sequence[str]) -> str | None:
         """Return one of `choices`, or None when it was not sent."""
         value = self._given.pop(name, None)
-        if value is None or value in choices:
+        if value is None or (isinstance(value, str) and value in choices):
             return value
         listed = ", ".join(choices)
-        self.refuse(
+        self.wrong(
             name,
             f"not one of {listed}",
             f"不在 {listed} 之中",
@@ -85,10 +97,12 @@ class Parameters:
 
     def text(self, name: str, at_most: int) -> str | None:
         """Return a text of 1 to `at_most` characters, or None when it was not sent."""
-        value = self._given.pop(name, None)
-        if value is None or (0 < len(value) <= at_most and "\0" not in value):
+        if name not in self._given:
+            return None
+        value = self._given.pop(name)
+        if isinstance(value, str) and 0 < len(value) <= at_most and "\0" not in value:
             return value
-        self.refuse(
+        self.wrong(
             name,
             f"not a text of 1 to {at_most} characters",
             f"不是 1 至 {at_most} 个字符的文本",
@@ -99,85 +113,101 @@ class Parameters:
 
     def time(self, name: str) -> int | None:
         """Return a time (RFC 3339) in UTC microseconds, or None when it was not sent."""
-        value = self._given.pop(name, None)
-        if value is None:
+        if name not in self._given:
             return None
-        if (time := parse_time(value)) is None:
-            self.refuse(
-                name,
-                "not a time like 2026-11-24T23:15:52Z",
-                "不是 2026-11-24T23:15:52Z 形式的时间",
-                "send RFC 3339 with Z or an offset, its + as %2B",
-                "请使用 RFC 3339 格式，以 Z 结尾或带时区偏移，+ 写作 %2B",
-            )
-        return time
+        value = self._given.pop(name)
+        if isinstance(value, str) and (time := parse_time(value)) is not None:
+            return time
+        self.wrong(
+            name,
+            "not a time like 2026-11-24T23:15:52Z",
+            "不是 2026-11-24T23:15:52Z 形式的时间",
+            "send RFC 3339 with Z or an offset; in a query string its + is %2B",
+            "请使用 RFC 3339 格式，以 Z 结尾或带时区偏移；在查询串中 + 写作 %2B",
+        )
+        return None
 
     def cursor(self, name: str, count: int) -> tuple[int, ...] | None:
-        """Return the numbers of a cursor, or None when it was not sent."""
-        value = self._given.pop(name, None)
-        if value is None:
+        """Return the numbers of a pagination cursor, or None when it was not sent."""
+        if name not in self._given:
             return None
-        if (numbers := read_cursor(value, count)) is None:
-            self.refuse(
-                name,
-                "not a cursor that this server made",
-                "不是本服务返回的游标",
-                "send `next` of the page before as it is, or leave it out",
-                "请原样使用上一页返回的 next，或不填",
-            )
-        return numbers
+        value = str(self._given.pop(name))
+        numbers = tuple(int(number, 16) for number in value.split("-")) if _CURSOR.fullmatch(value) else ()
+        if len(numbers) == count:
+            return numbers
+        self.wrong(
+            name,
+            "not a cursor that this server made",
+            "不是本服务返回的游标",
+            "send `next` of the page before as it is, or leave it out",
+            "请原样使用上一页返回的 next，或不填",
+        )
+        return None
 
     def finish(self) -> None:
-        """Raise one Refusal 51001 for everything that is wrong, parameters that no one asked for included."""
+        """Raise one ApiError 51001 for everything that is wrong, unknown parameters included."""
         for name in self._given:
-            self.refuse(
+            self.wrong(
                 name[:100], "not a parameter of this call", "此接口没有该参数", "leave it out", "请去掉该参数"
             )
         if self.problems:
             raise ApiError(Code.INVALID_PARAMETER, self.problems)
 
 
+class _Query(Parameters):
+    def parse(self, query: str) -> None:
+        try:
+            text = query.encode("latin-1").decode()  # what was sent unescaped is UTF-8, too
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+        except UnicodeError:
+            self.wrong(
+                "query", "not valid UTF-8", "不是有效的 UTF-8", "escape as UTF-8", "请以 UTF-8 编码转义"
+            )
+            return
+        except ValueError:
+            self.wrong(
+                "query",
+                f"more than {PARAMETERS_MAX} parameters",
+                f"参数超过 {PARAMETERS_MAX} 个",
+                "send each parameter once",
+                "每个参数只提交一次",
+            )
+            return
+        for name, value in pairs:
+            if name in self._given:
+                self.wrong(name, "sent twice", "重复提交", "send it once", "只提交一次")
+            self._given[name] = value
+
+    def _whole(self, value: object) -> int | None:
+        return parse_int(str(value))
+
+
 def no_parameters(request: Request) -> None:
-    """Refuse whatever follows the question mark of a call that takes no parameters."""
+    """Raise ApiError 51001 if a call without parameters has a query string."""
     if request.query:
-        Parameters(request).finish()
-
-
-def wrong(field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
-    """Return the problem of a wrong parameter."""
-    return Problem(field, Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_PARAMETER)
-
-
-def whole(value: object) -> int | None:
-    """Return a JSON number that is a whole one, or None; to JSON Schema 2.0 is one, too, and true is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        return None
-    return int(value)
+        Parameters.of_query(request).finish()
 
 
 def make_cursor(*numbers: int) -> str:
-    """Return where a list goes on, as a text that clients hand back as it is."""
+    """Return the cursor of the next page, a text that clients hand back as it is."""
     return "-".join(f"{number:x}" for number in numbers)
 
 
-def read_cursor(text: str, count: int) -> tuple[int, ...] | None:
-    """Return the numbers of a cursor, or None when it is none."""
-    if not _CURSOR.fullmatch(text):
-        return None
-    numbers = tuple(int(number, 16) for number in text.split("-"))
-    return numbers if len(numbers) == count else None
-
-
-def parse_time(text: str) -> int | None:
-    """Return a time (RFC 3339) in UTC microseconds, or None when it is none."""
-    if not _TIME.fullmatch(text):
-        return None
+def _parse_object(body: bytes, content_type: str) -> dict[str, Any]:
+    if not body:
+        raise ApiError.of(Code.MISSING_BODY, "body", "empty", "为空", *_JSON_HINT)
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        named = f"{kind[:80] or 'missing'}, not application/json"
+        raise ApiError.of(
+            Code.MEDIA_NOT_SUPPORTED, "Content-Type", named, "不是 application/json", *_JSON_HINT
+        )
     try:
-        return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(microseconds=1)
-    except ValueError:
-        return None
-
-
-def rfc3339(time: int) -> str:
-    """Return UTC microseconds as `2026-11-24T23:15:52.123456Z`."""
-    return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise ApiError.of(
+            Code.INVALID_BODY, "body", "not valid JSON", "不是有效的 JSON", *_JSON_HINT
+        ) from None
+    if not isinstance(value, dict):
+        raise ApiError.of(Code.INVALID_BODY, "body", "not a JSON object", "不是 JSON 对象", *_JSON_HINT)
+    return value

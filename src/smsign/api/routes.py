@@ -1,18 +1,20 @@
-"""The paths of the API and of the operator: a flat table, and the contract's order of refusals.
+"""The routes of the API and of the operator's probes, and the contract's order of errors.
 
-An API route authenticates first; `{id}`, always the first variable of a path, is looked up as the
-application's own signature. Other variables are handed on as the texts that they are.
+An API route authenticates first; `{id}`, always the first name in a path, is looked up as the application's
+own signature. The other segments are passed to the handler as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from smsign.api import callbacks, errors, in_use, openapi, operations, reference, signatures, signs
+from smsign.api import callbacks, in_use, openapi, operations, reference, signatures, signs
 from smsign.api.auth import authenticate
+from smsign.api.errors import error_response
 from smsign.domain.apps import App
 from smsign.domain.signatures import Signature, unknown_id
-from smsign.errors import ApiError, Code, MethodNotSupported, Problem, Text
+from smsign.errors import ApiError, Code
+from smsign.http.router import Router, known_method
 from smsign.http.service import Service
 from smsign.http.wire import HEADERS_MAX_BYTES, Request, Response, sign_id
 
@@ -31,7 +33,7 @@ API: dict[str, dict[str, Handler]] = {
     "/v1/signs/in-use": {"GET": in_use.show, "PUT": in_use.switch, "DELETE": in_use.stop},
     "/v1/signs/{id}": {"GET": signs.show},
     "/v1/signs/{id}/withdraw": {"POST": signs.withdraw},
-    "/v1/signs/{id}/versions/{n}/images/{slot}": {"GET": signs.evidence},
+    "/v1/signs/{id}/versions/{n}/images/{slot}": {"GET": signs.show_image},
     "/v1/app": {"GET": in_use.show_app},
     "/v1/callbacks": {"GET": callbacks.list_, "POST": callbacks.create},
     "/v1/callbacks/{callback}": {"GET": callbacks.show, "DELETE": callbacks.delete},
@@ -51,43 +53,38 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/readyz": {"GET": operations.readyz},
     "/metrics": {"GET": operations.show_metrics},
 }
-_BY_ID = "/v1/sign/"
+_ROUTER = Router({**API, **OPEN})
 _OF_SIGNATURES = frozenset(path for path in API if "{id}" in path)
-_PATTERNS = tuple((path, tuple(path.split("/"))) for path in API if "{" in path)
 
 
-async def answer(service: Service, request: Request) -> Response:
-    """Answer a call, or refuse it as the contract says."""
+async def handle(service: Service, request: Request) -> Response:
+    """Answer a request, with an error of the contract where it fails."""
     try:
-        return await _route(service, request)
-    except ApiError as refusal:
-        return errors.answer(refusal, request.language)
+        return await _dispatch(service, request)
+    except ApiError as error:
+        return error_response(error, request.language)
 
 
-def failed(request: Request) -> Response:
-    """Answer a call that failed in a way nobody foresaw."""
-    return errors.answer(_unforeseen(request.id), request.language)
+def handle_exception(request: Request) -> Response:
+    """Answer a request whose handler raised an unhandled exception."""
+    return error_response(_server_error(request.id), request.language)
 
 
-async def _route(service: Service, request: Request) -> Response:
+async def _dispatch(service: Service, request: Request) -> Response:
     path = request.path[:-1] if request.path.endswith("/") and request.path != "/" else request.path
-    named = path[len(_BY_ID) :] if path.startswith(_BY_ID) else ""
-    pattern, values = ("/v1/sign/{id}", (named,)) if named and "/" not in named else _match(path)
-    methods = API.get(pattern)
-    is_api = methods is not None
-    if methods is None:
-        methods = OPEN.get(pattern)
-    if methods is None:
-        request.method = _known(request.method)
+    found = _ROUTER.find(path)
+    if found is None:
+        request.method = known_method(request.method)
         raise _not_found(request.path)
+    pattern, methods, values = found
     request.route = pattern
+    is_api = pattern in API
     handler = methods.get(request.method)
+    if handler is None and request.method == "HEAD" and not is_api:
+        handler = methods["GET"]
     if handler is None:
-        if request.method == "HEAD" and not is_api:
-            handler = methods["GET"]
-        else:
-            request.method, method = _known(request.method), request.method
-            raise MethodNotSupported(method[:20], tuple(methods))
+        request.method, method = known_method(request.method), request.method
+        raise _method_not_supported(method[:20], methods)
     if not is_api:
         return await handler(service, request)
     if pattern not in _OF_SIGNATURES:
@@ -97,20 +94,6 @@ async def _route(service: Service, request: Request) -> Response:
     if signature is None:
         raise unknown_id()
     return await handler(service, request, app, signature, *values[1:])
-
-
-def _match(path: str) -> tuple[str, tuple[str, ...]]:
-    """Return the pattern in the table that a path follows, and its variables; a path itself goes first."""
-    if path in API or path in OPEN:
-        return path, ()
-    segments = path.split("/")
-    for pattern, parts in _PATTERNS:
-        if len(parts) != len(segments):
-            continue
-        pairs = tuple(zip(parts, segments, strict=True))
-        if all(part == segment or (part[:1] == "{" and segment) for part, segment in pairs):
-            return pattern, tuple(segment for part, segment in pairs if part[:1] == "{")
-    return path, ()
 
 
 async def _authenticate(
@@ -130,55 +113,52 @@ async def _authenticate(
     return found
 
 
-def _known(method: str) -> str:
-    """Return the method for the figures: one name for all that nobody has heard of."""
-    return method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "OTHER"
-
-
 def _check_headers(request: Request) -> None:
     if max(map(len, request.headers.values())) <= HEADERS_MAX_BYTES:
         return
     for name, value in request.headers.items():
         if len(value) > HEADERS_MAX_BYTES:
-            raise ApiError(
+            raise ApiError.of(
                 Code.INVALID_BODY,
-                [
-                    Problem(
-                        name.decode("latin-1"),
-                        Text(
-                            f"{len(value):,} bytes, at most {HEADERS_MAX_BYTES:,}",
-                            f"共 {len(value):,} 字节，最多 {HEADERS_MAX_BYTES:,}",
-                        ),
-                        Text("shorten this header, or leave it out", "请缩短或省略此请求头"),
-                    )
-                ],
+                name.decode("latin-1"),
+                f"{len(value):,} bytes, at most {HEADERS_MAX_BYTES:,}",
+                f"共 {len(value):,} 字节，最多 {HEADERS_MAX_BYTES:,}",
+                "shorten this header, or leave it out",
+                "请缩短或省略此请求头",
             )
 
 
 def _not_found(path: str) -> ApiError:
-    return ApiError(
+    return ApiError.of(
         Code.API_NOT_FOUND,
-        [
-            Problem(
-                "path",
-                Text(f"{path[:200]} is not known", f"未知路径 {path[:200]}"),
-                Text("GET /reference has a list of all calls", "全部接口见 GET /reference"),
-            )
-        ],
+        "path",
+        f"{path[:200]} is not known",
+        f"未知路径 {path[:200]}",
+        "GET /reference has a list of all calls",
+        "全部接口见 GET /reference",
     )
 
 
-def _unforeseen(request_id: str) -> ApiError:
-    return ApiError(
+def _server_error(request_id: str) -> ApiError:
+    return ApiError.of(
         Code.SERVER_ERROR,
-        [
-            Problem(
-                "request",
-                Text(f"failed, under the request id {request_id}", f"处理失败，请求编号 {request_id}"),
-                Text(
-                    "send it again; if it fails again, give the id to the operator",
-                    "请重试；若仍失败，请将编号告知运营方",
-                ),
-            )
-        ],
+        "request",
+        f"failed, under the request id {request_id}",
+        f"处理失败，请求编号 {request_id}",
+        "send it again; if it fails again, give the id to the operator",
+        "请重试；若仍失败，请将编号告知运营方",
     )
+
+
+def _method_not_supported(method: str, methods: Iterable[str]) -> ApiError:
+    allow = ", ".join(methods)
+    error = ApiError.of(
+        Code.METHOD_NOT_SUPPORTED,
+        "method",
+        f"{method} is not supported here",
+        f"此路径不支持 {method}",
+        f"use one of: {allow}",
+        f"请使用：{allow}",
+    )
+    error.allow = allow
+    return error

@@ -57,9 +57,7 @@ async def query(service: Service, request: Request, app: App, signature: Signatu
 
 async def delete(service: Service, request: Request, app: App, signature: Signature) -> Response:
     """`DELETE /v1/sign/{id}` (contract, Delete Signature API)."""
-    await actions.delete(
-        service.db, app=app, signature_id=signature.id, actor=f"app:{app.app_key}", now=service.now()
-    )
+    await actions.delete(service.db, app=app, signature_id=signature.id, actor=app.actor, now=service.now())
     return Response()
 
 
@@ -79,7 +77,7 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
             fields=form.fields,
             uploads=form.uploads,
             problems=form.problems,
-            actor=f"app:{app.app_key}",
+            actor=app.actor,
             now=service.now(),
             key=key,
         )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from smsign.actions import signatures as actions
-from smsign.api.answers import is_known, not_modified, tagged
-from smsign.api.parameters import Parameters, make_cursor, no_parameters, rfc3339, wrong
+from smsign.api.etags import is_known, not_modified, tagged
+from smsign.api.parameters import Parameters, make_cursor, no_parameters
 from smsign.domain.apps import App
 from smsign.domain.audits import REASONS, Decision, Reason, refuse_reason
 from smsign.domain.events import Event, Subject, public_actor
 from smsign.domain.images import SLOTS, Image
 from smsign.domain.listing import place, want
 from smsign.domain.signatures import ID_MAX, Signature, Status
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code
 from smsign.http.multipart import MultipartBody, read_form
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response, encode, sign_id
+from smsign.parsing import rfc3339
 from smsign.storage.rows import events, history, listing, reasons
 from smsign.storage.rows import signatures as rows
 from smsign.storage.rows.listing import Listed
@@ -44,7 +45,7 @@ class Sign(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 async def list_(service: Service, request: Request, app: App) -> Response:
     """`GET /v1/signs`."""
-    asked = Parameters(request)
+    asked = Parameters.of_query(request)
     status = asked.integer("status", 0, 2)
     use_status = asked.integer("use_status", 0, 1)
     sign, prefix = asked.text("sign", TEXT_MAX), asked.text("prefix", TEXT_MAX)
@@ -63,7 +64,7 @@ async def list_(service: Service, request: Request, app: App) -> Response:
     )
     found = await listing.list_(service.db.scan, app, wanted, limit=limit + 1)
     known = await reasons.list_(service.db.read) if any(each.reasons for each in found) else {}
-    page = [tell(each, app, known, request.language) for each in found[:limit]]
+    page = [make_sign(each, app, known, request.language) for each in found[:limit]]
     more = make_cursor(*place(found[limit - 1].signature)) if len(found) > limit else None
     return tagged(request, {"signs": page, "next": more})
 
@@ -74,14 +75,8 @@ async def show(service: Service, request: Request, app: App, signature: Signatur
     db = service.db.scan
     known = await reasons.list_(db)
     revisions = await history.list_(db, app.id, signature.id)
-    last = revisions[signature.version - 1].decision
-    refused = last if signature.status == Status.REFUSED else None
-    told = tell(
-        Listed(signature, refused.reasons if refused else (), refused.note if refused else ""),
-        app,
-        known,
-        request.language,
-    )
+    decision = revisions[-1].decision if signature.status == Status.REFUSED else None
+    listed = Listed(signature, decision.reasons, decision.note) if decision else Listed(signature)
     versions = [
         {
             "n": each.version.n,
@@ -93,11 +88,12 @@ async def show(service: Service, request: Request, app: App, signature: Signatur
         }
         for each in revisions
     ]
-    timeline = [_entry(event) for event in await events.list_(db, Subject.SIGNATURE, signature.id)]
-    return tagged(request, msgspec.to_builtins(told) | {"versions": versions, "timeline": timeline})
+    timeline = [_timeline_entry(event) for event in await events.list_(db, Subject.SIGNATURE, signature.id)]
+    sign = msgspec.to_builtins(make_sign(listed, app, known, request.language))
+    return tagged(request, sign | {"versions": versions, "timeline": timeline})
 
 
-async def evidence(
+async def show_image(
     service: Service, request: Request, app: App, signature: Signature, n: str, slot: str
 ) -> Response:
     """`GET /v1/signs/{id}/versions/{n}/images/{slot}`: the original, as a download, never inline."""
@@ -123,15 +119,13 @@ async def evidence(
 async def withdraw(service: Service, request: Request, app: App, signature: Signature) -> Response:
     """`POST /v1/signs/{id}/withdraw`: out of the audit, kept to be modified and submitted again."""
     no_parameters(request)
-    await actions.withdraw(
-        service.db, app=app, signature_id=signature.id, actor=f"app:{app.app_key}", now=service.now()
-    )
+    await actions.withdraw(service.db, app=app, signature_id=signature.id, actor=app.actor, now=service.now())
     return Response(body=encode({"sign_id": signature.id}))
 
 
 async def check(service: Service, request: Request, app: App) -> Response:
     """`POST /v1/signs/check`: everything that create, or modify, would refuse; nothing is stored."""
-    asked = Parameters(request)
+    asked = Parameters.of_query(request)
     target = asked.integer("sign_id", 1, ID_MAX)
     asked.finish()
     with MultipartBody() as form:
@@ -146,7 +140,7 @@ async def check(service: Service, request: Request, app: App) -> Response:
             problems=form.problems,
             now=service.now(),
         )
-    told = [
+    found = [
         {
             "code": int(problem.code),
             "message": problem.code.message,
@@ -156,10 +150,10 @@ async def check(service: Service, request: Request, app: App) -> Response:
         }
         for problem in problems
     ]
-    return Response(body=encode({"ok": not told, "problems": told}))
+    return Response(body=encode({"ok": not found, "problems": found}))
 
 
-def tell(listed: Listed, app: App, known: dict[str, Reason], language: str) -> Sign:
+def make_sign(listed: Listed, app: App, known: dict[str, Reason], language: str) -> Sign:
     """Return what the API says of a signature."""
     signature = listed.signature
     used = int(app.in_use_id == signature.id)
@@ -180,33 +174,31 @@ def tell(listed: Listed, app: App, known: dict[str, Reason], language: str) -> S
 async def _find_image(service: Service, app: App, signature: Signature, n: str, slot: str) -> Image:
     """Return an image of a version.
 
-    Raises: Refusal 51001 for what no path can name, 50016 for what is not there.
+    Raises: ApiError 51001 for a segment that cannot name one, 50016 for one that does not exist.
     """
-    version, problems = sign_id(n), []
-    if version is None:
-        told = "not a number from 1", "不是从 1 开始的数字"
-        problems.append(wrong("n", *told, "send the number of a version", "请使用版本号"))
-    if slot not in SLOTS:
-        told = f"not one of {', '.join(SLOTS)}", f"不在 {', '.join(SLOTS)} 之中"
-        problems.append(wrong("slot", *told, "send one of these", "请使用其中之一"))
-    if problems or version is None:
-        raise ApiError(Code.INVALID_PARAMETER, problems)
+    path = Parameters({"n": sign_id(n), "slot": slot})
+    version = path.integer("n", 1, ID_MAX) or 0
+    path.choice("slot", SLOTS)
+    path.finish()
     images = await rows.list_images(service.db.read, app.id, signature.id, version)
     for image in images:
         if image.slot == slot:
             return image
     listed = ", ".join(image.slot for image in images)
-    problem = Problem(
+    raise ApiError.of(
+        Code.API_NOT_FOUND,
         "slot",
-        Text(f"version {version} has {listed or 'no images'}", f"第 {version} 版的图片：{listed or '无'}"),
-        Text("GET /v1/signs/{id} lists all that there are", "GET /v1/signs/{id} 列出全部图片"),
+        f"version {version} has {listed or 'no images'}",
+        f"第 {version} 版的图片：{listed or '无'}",
+        "GET /v1/signs/{id} lists all images",
+        "GET /v1/signs/{id} 列出全部图片",
     )
-    raise ApiError(Code.API_NOT_FOUND, [problem])
 
 
 def _image(image: Image) -> dict[str, object]:
-    told = dict(msgspec.to_builtins(image))
-    return {name: told[name] for name in ("slot", "type", "size_bytes", "width", "height", "sha256")}
+    return {
+        name: getattr(image, name) for name in ("slot", "type", "size_bytes", "width", "height", "sha256")
+    }
 
 
 def _decision(decision: Decision | None, known: dict[str, Reason], language: str) -> dict[str, object] | None:
@@ -229,12 +221,12 @@ def _decision(decision: Decision | None, known: dict[str, Reason], language: str
     }
 
 
-def _entry(event: Event) -> dict[str, object]:
-    told: dict[str, object] = {
+def _timeline_entry(event: Event) -> dict[str, object]:
+    entry: dict[str, object] = {
         "seq": event.seq,
         "kind": event.kind,
         "at": rfc3339(event.at),
         "actor": public_actor(event.kind, event.actor),
     }
     version = msgspec.json.decode(event.data).get("version")
-    return told | ({"version": version} if version is not None else {})
+    return entry | ({"version": version} if version is not None else {})

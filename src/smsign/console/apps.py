@@ -183,7 +183,7 @@ async def _page(ctx: Context, app: App, *, secret: str | None = None) -> Respons
         q=text,
         overlaps=OVERLAPS_H,
         callbacks=await _endpoints(ctx, app),
-        forms=list(FORMATS),
+        formats=list(FORMATS),
         done=ctx.done("created", "saved", "used", "deleted"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from smsign.actions import callbacks as actions
+from smsign.actions import redelivery
 from smsign.console.apps import OVERLAPS_H, int_of
 from smsign.console.context import HOME, Context, not_here
 from smsign.console.me import confirm
@@ -27,7 +28,7 @@ async def create(ctx: Context, app: int) -> Response:
         ctx.service.sender,
         app=found,
         url=fields.get("url", "").strip(),
-        form=fields.get("form", ""),
+        format=fields.get("format", fields.get("form", "")),
         actor=ctx.person.actor,
         now=ctx.now,
     )
@@ -93,7 +94,7 @@ async def replay(ctx: Context, app: int, callback: int) -> Response:
     hours = int_of((await ctx.fields()).get("hours", ""))
     if hours not in SPANS_H:
         raise InvalidInput("hours: choose one of the list", "请从列表中选择时间范围")
-    await actions.replay(
+    await redelivery.replay(
         ctx.db,
         app=found,
         callback_id=endpoint.id,
@@ -110,7 +111,7 @@ async def resend(ctx: Context, app: int, callback: int, delivery: int) -> Respon
     found, endpoint = await _find(ctx, app, callback)
     if await deliveries.find(ctx.db.read, endpoint.id, delivery) is None:
         raise not_here()
-    await actions.resend(
+    await redelivery.resend(
         ctx.db,
         app=found,
         callback_id=endpoint.id,
@@ -138,7 +139,7 @@ async def _page(ctx: Context, app: App, callback: Callback, *, with_secret: bool
         "callback.html",
         app=app,
         callback=callback,
-        form=FORMATS[callback.form],
+        format=FORMATS[callback.format],
         waiting=await outbox.count(ctx.db.scan, callback.id),
         secret=actions.secret_of(ctx.service.vault, app, callback) if with_secret else None,
         deliveries=found[:PAGE],

@@ -82,7 +82,7 @@ async def end_session(ctx: Context, session: int) -> Response:
 async def confirm(ctx: Context, password: str) -> None:
     """See that the person at the keyboard is the one who signed in.
 
-    Raises: InvalidInput for a wrong password, OutOfFreq after too many.
+    Raises: InvalidInput for a wrong password, ApiError 50009 after too many.
     """
     if not ctx.person.password:  # one who signs in elsewhere shows it by having done so just now
         if ctx.session is None or ctx.session.created_at < ctx.now - FRESH_US:

@@ -30,7 +30,7 @@ from smsign.console import (
 )
 from smsign.console.context import HOME, Context, not_here
 from smsign.domain.accounts import Role
-from smsign.errors import ApiError, InvalidInput, NotFound, OutOfFreq
+from smsign.errors import ApiError, Code, InvalidInput, NotFound
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
 
@@ -117,7 +117,7 @@ COOKIE = people.SESSION
 _NAME = re.compile(r"\{(\w+)(:word)?\}")
 
 
-async def answer(service: Service, request: Request) -> Response:
+async def handle(service: Service, request: Request) -> Response:
     """Answer a request to the console."""
     ctx = Context(service, request)
     try:
@@ -126,14 +126,14 @@ async def answer(service: Service, request: Request) -> Response:
         return ctx.page("told.html", status=404, title="Not here", message=error.text)
     except InvalidInput as error:
         return ctx.page("told.html", status=422, title="That did not work", message=error.text)
-    except OutOfFreq as error:
-        return ctx.page("wait.html", status=429, seconds=error.retry_after_s)
     except ApiError as error:
+        if error.code == Code.OUT_OF_FREQ:
+            return ctx.page("wait.html", status=429, seconds=error.retry_after_s)
         return ctx.page("refused.html", status=422, problems=error.problems)
 
 
-def failed(request: Request) -> Response:
-    """Answer a request that failed in a way nobody foresaw."""
+def handle_exception(request: Request) -> Response:
+    """Answer a request whose handler raised an unhandled exception."""
     return Response(500, pages.render("failed.html", request=request).encode(), pages.HEADERS)
 
 

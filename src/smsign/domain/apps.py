@@ -33,6 +33,11 @@ class App(msgspec.Struct, frozen=True):
         """Return whether its audit decides itself."""
         return self.test_delay_ms is not None
 
+    @property
+    def actor(self) -> str:
+        """Return the application as the actor of an event."""
+        return f"app:{self.app_key}"
+
     def macs(self, now: int) -> list[bytes]:
         """Return what a right secret's MAC may equal at `now`: during a rotation, two values."""
         if self.old_secret_mac is not None and (self.old_secret_until or 0) > now:

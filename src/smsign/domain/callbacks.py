@@ -13,7 +13,7 @@ import msgspec
 
 from smsign.domain.events import Event, Kind
 from smsign.domain.signatures import Status
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code, Problem
 
 MOST = 10
 """Endpoints of one application."""
@@ -23,6 +23,7 @@ RESPONSE_BYTES = 4096
 OVERLAP_S = 86_400
 OVERLAP_MAX_S = 30 * 86_400
 GONE = 410
+STANDARD = "standard"
 ACTIVE, PAUSED = "active", "paused"
 BY_HAND, FAILING, RETIRED = "by_hand", "failing", "gone"
 DELIVERED, FAILED = "delivered", "failed"
@@ -34,7 +35,7 @@ class Callback(msgspec.Struct, frozen=True):
     id: int
     app_id: int
     url: str
-    form: str
+    format: str
     decisions_only: int
     secret_sealed: bytes | None
     old_secret_sealed: bytes | None
@@ -200,64 +201,54 @@ def why_pause(form: CallbackFormat, answer: Response, *, failed: int, in_a_row: 
 
 
 def check_url(url: str) -> list[Problem]:
-    """Return what is wrong with the address of an endpoint; where it leads is the guard's business."""
-    problem = _fault_of(url)
-    return [_wrong("url", *problem)] if problem else []
-
-
-def _fault_of(url: str) -> tuple[Text, Text] | None:
-    example = Text("such as https://example.com/callbacks", "例如 https://example.com/callbacks")
+    """Return what is wrong with the URL of a callback; SSRF is checked when something is sent."""
+    example = "such as https://example.com/callbacks", "例如 https://example.com/callbacks"
     if not 0 < len(url) <= URL_CHARACTERS:
-        length = Text(f"not 1 to {URL_CHARACTERS} characters", f"长度不是 1 至 {URL_CHARACTERS} 个字符")
-        return length, example
+        length = f"not 1 to {URL_CHARACTERS} characters", f"长度不是 1 至 {URL_CHARACTERS} 个字符"
+        return [_wrong_url(*length, *example)]
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        return (
-            Text("has characters that an address cannot have", "含有地址中不允许的字符"),
-            Text(
-                "percent-encode the path, write the host in punycode", "路径请用百分号编码，域名用 punycode"
-            ),
-        )
+        return [
+            _wrong_url(
+                "has characters that a URL cannot have",
+                "含有地址中不允许的字符",
+                "percent-encode the path, write the host in punycode",
+                "路径请用百分号编码，域名用 punycode",
+            )
+        ]
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return Text("is not an address", "不是有效的地址"), example
+        return [_wrong_url("is not a URL", "不是有效的地址", *example)]
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return Text("is not an http or https address", "不是 http 或 https 地址"), example
+        return [_wrong_url("is not an http or https URL", "不是 http 或 https 地址", *example)]
     if parts.username is not None or parts.password is not None:
-        return (
-            Text("has a name or a password in it", "地址中含有用户名或密码"),
-            Text("tell callbacks by their signature instead", "请改为校验回调的签名"),
-        )
+        return [
+            _wrong_url(
+                "contains a user name or a password",
+                "地址中含有用户名或密码",
+                "check the signature of the callback instead",
+                "请改为校验回调的签名",
+            )
+        ]
     if "#" in url:
-        return Text("has a fragment", "地址中含有 #"), Text("leave out what follows #", "请去掉 # 及其后内容")
-    return None
+        return [
+            _wrong_url("has a fragment", "地址中含有 #", "remove # and what follows", "请去掉 # 及其后内容")
+        ]
+    return []
 
 
-def wrong(field: str, reason: Text, hint: Text) -> ApiError:
-    """Return the refusal 51001 of one parameter."""
-    return ApiError(Code.INVALID_PARAMETER, [_wrong(field, reason, hint)])
-
-
-def _wrong(field: str, reason: Text, hint: Text) -> Problem:
-    return Problem(field, reason, hint, Code.INVALID_PARAMETER)
-
-
-def not_verified(reason: Text, hint: Text) -> ApiError:
-    """Return the refusal 51005 of an address that did not prove itself."""
-    return ApiError(Code.NOT_VERIFIED, [Problem("url", reason, hint, Code.NOT_VERIFIED)])
+def _wrong_url(en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
+    return Problem.of(Code.INVALID_PARAMETER, "url", en, zh, hint_en, hint_zh)
 
 
 def unknown(field: str) -> ApiError:
-    """Return the refusal 51004; the same for what is another application's."""
-    return ApiError(
+    """Return the error 51004; the same for another application's callback or delivery."""
+    return ApiError.of(
         Code.UNKNOWN_CALLBACK,
-        [
-            Problem(
-                field,
-                Text("the application has none with this id", "该应用没有此编号的回调或投递"),
-                Text("list them with GET /v1/callbacks", "请用 GET /v1/callbacks 查看"),
-                Code.UNKNOWN_CALLBACK,
-            )
-        ],
+        field,
+        "the application has none with this id",
+        "该应用没有此编号的回调或投递",
+        "list them with GET /v1/callbacks",
+        "请用 GET /v1/callbacks 查看",
     )

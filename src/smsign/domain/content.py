@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from smsign.errors import Code, Problem, Text
+from smsign.errors import Code, Problem
 
 _ALLOWED = re.compile(
     "[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff"
@@ -60,4 +60,4 @@ def _name(char: str) -> str:
 
 
 def _problem(en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
-    return Problem("sign", Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_SIGNATURE)
+    return Problem.of(Code.INVALID_SIGNATURE, "sign", en, zh, hint_en, hint_zh)

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from smsign.domain.signatures import Submission
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code
 
 HEADER = "Idempotency-Key"
 KEY_CHARACTERS = 255
@@ -26,19 +26,13 @@ def check_key(key: str) -> None:
     """Raise Refusal 51001 unless `key` is 1 to 255 visible ASCII characters."""
     if 0 < len(key) <= KEY_CHARACTERS and all("!" <= char <= "~" for char in key):
         return
-    raise ApiError(
+    raise ApiError.of(
         Code.INVALID_PARAMETER,
-        [
-            Problem(
-                HEADER,
-                Text(
-                    f"not 1 to {KEY_CHARACTERS} visible ASCII characters",
-                    f"不是 1 至 {KEY_CHARACTERS} 个可见 ASCII 字符",
-                ),
-                Text("send a UUID, for example", "例如使用 UUID"),
-                Code.INVALID_PARAMETER,
-            )
-        ],
+        HEADER,
+        f"not 1 to {KEY_CHARACTERS} visible ASCII characters",
+        f"不是 1 至 {KEY_CHARACTERS} 个可见 ASCII 字符",
+        "send a UUID, for example",
+        "例如使用 UUID",
     )
 
 
@@ -57,17 +51,11 @@ def check_same(answered: Answered, request_hash: bytes) -> int:
     """
     if answered.request_hash == request_hash:
         return answered.sign_id
-    raise ApiError(
+    raise ApiError.of(
         Code.KEY_REUSED,
-        [
-            Problem(
-                HEADER,
-                Text(
-                    f"came with another submission before, answered sign_id {answered.sign_id}",
-                    f"此前已用于另一次提交，返回的 sign_id 为 {answered.sign_id}",
-                ),
-                Text("send a new key with a new submission", "新的提交请使用新的键"),
-                Code.KEY_REUSED,
-            )
-        ],
+        HEADER,
+        f"came with another submission before, answered sign_id {answered.sign_id}",
+        f"此前已用于另一次提交，返回的 sign_id 为 {answered.sign_id}",
+        "send a new key with a new submission",
+        "新的提交请使用新的键",
     )

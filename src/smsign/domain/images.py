@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from smsign.errors import Code, Problem, Text
+from smsign.errors import Code, Problem
 
 NUMBERED = ("image0", "image1", "image2", "image3")
 UNNUMBERED = "images"
@@ -72,4 +72,4 @@ def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
 
 def problem(field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:
     """Return a problem with the image in `field`."""
-    return Problem(field, Text(en, zh), Text(hint_en, hint_zh), Code.INVALID_IMAGE)
+    return Problem.of(Code.INVALID_IMAGE, field, en, zh, hint_en, hint_zh)

@@ -8,7 +8,7 @@ from enum import IntEnum
 import msgspec
 
 from smsign.domain.images import Image
-from smsign.errors import ApiError, Code, Problem, Text
+from smsign.errors import ApiError, Code, Problem
 
 ID_MAX = 2**31 - 1
 
@@ -86,31 +86,37 @@ def check_fields(fields: Mapping[str, str]) -> list[Problem]:
         return problems
     if (kind := fields.get("type")) is not None and kind not in TYPES:
         problems.append(
-            Problem(
+            Problem.of(
+                Code.INVALID_BODY,
                 "type",
-                Text("not a number from 1 to 7", "不是 1 至 7 的数字"),
-                Text("send 1 to 7, or leave it out", "请填写 1 至 7，或不填"),
+                "not a number from 1 to 7",
+                "不是 1 至 7 的数字",
+                "send 1 to 7, or leave it out",
+                "请填写 1 至 7，或不填",
             )
         )
     for name, at_most in TEXT_FIELDS.items():
         text = fields.get(name, "")
         if len(text) > at_most:
             problems.append(
-                Problem(
+                Problem.of(
+                    Code.INVALID_BODY,
                     name,
-                    Text(
-                        f"{len(text)} characters, at most {at_most}",
-                        f"共 {len(text)} 个字符，最多 {at_most} 个",
-                    ),
-                    Text("shorten it", "请缩短"),
+                    f"{len(text)} characters, at most {at_most}",
+                    f"共 {len(text)} 个字符，最多 {at_most} 个",
+                    "shorten it",
+                    "请缩短",
                 )
             )
         if not is_text(text):
             problems.append(
-                Problem(
+                Problem.of(
+                    Code.INVALID_BODY,
                     name,
-                    Text("not valid UTF-8 text", "不是有效的 UTF-8 文本"),
-                    Text("send the field as UTF-8", "请以 UTF-8 编码发送"),
+                    "not valid UTF-8 text",
+                    "不是有效的 UTF-8 文本",
+                    "send the field as UTF-8",
+                    "请以 UTF-8 编码发送",
                 )
             )
     return problems
@@ -136,18 +142,13 @@ def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
 
 def passed_already(signature: Signature) -> ApiError:
     """Return the refusal to modify what has passed."""
-    return ApiError(
+    return ApiError.of(
         Code.INVALID_SIGN_ID,
-        [
-            Problem(
-                "sign_id",
-                Text(f"signature {signature.id} has passed the audit", f"签名 {signature.id} 已通过审核"),
-                Text(
-                    "only a refused signature can be modified; create a new one",
-                    "只能修改未通过审核的签名；请新建签名",
-                ),
-            )
-        ],
+        "sign_id",
+        f"signature {signature.id} has passed the audit",
+        f"签名 {signature.id} 已通过审核",
+        "only a refused signature can be modified; create a new one",
+        "只能修改未通过审核的签名；请新建签名",
     )
 
 
@@ -157,15 +158,13 @@ def check_withdraw(signature: Signature) -> None:
     Raises: Refusal.
     """
     if signature.status != Status.IN_AUDIT:
-        raise ApiError(
+        raise ApiError.of(
             Code.INVALID_SIGN_ID,
-            [
-                Problem(
-                    "sign_id",
-                    Text(f"signature {signature.id} is not in the audit", f"签名 {signature.id} 不在审核中"),
-                    Text("only what is in the audit can be withdrawn", "只能撤回审核中的签名"),
-                )
-            ],
+            "sign_id",
+            f"signature {signature.id} is not in the audit",
+            f"签名 {signature.id} 不在审核中",
+            "only what is in the audit can be withdrawn",
+            "只能撤回审核中的签名",
         )
 
 
@@ -175,62 +174,60 @@ def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
     Raises: Refusal.
     """
     if signature.id == in_use_id:
-        raise ApiError(
+        raise ApiError.of(
             Code.IN_USE,
-            [
-                Problem(
-                    "sign_id",
-                    Text(f"signature {signature.id} is the one in use", f"签名 {signature.id} 正在使用中"),
-                    Text("put another one in use first", "请先启用其他签名"),
-                )
-            ],
+            "sign_id",
+            f"signature {signature.id} is the one in use",
+            f"签名 {signature.id} 正在使用中",
+            "put another one in use first",
+            "请先启用其他签名",
         )
 
 
 def other_in_audit(signature_id: int | None) -> ApiError:
     """Return the refusal that names the signature in the audit."""
     which = f" {signature_id}" if signature_id else ""
-    return ApiError(
+    return ApiError.of(
         Code.OTHER_IN_AUDIT,
-        [
-            Problem(
-                "sign",
-                Text(f"signature{which} is in the audit", f"签名{which} 正在审核中"),
-                Text(
-                    "wait for its decision, or delete it to withdraw it", "请等待审核结果，或删除该签名以撤回"
-                ),
-            )
-        ],
+        "sign",
+        f"signature{which} is in the audit",
+        f"签名{which} 正在审核中",
+        "wait for its decision, or delete it to withdraw it",
+        "请等待审核结果，或删除该签名以撤回",
     )
 
 
 def unknown_id() -> ApiError:
     """Return the one answer for an id that is malformed, unknown, deleted or another application's."""
-    return ApiError(
+    return ApiError.of(
         Code.INVALID_SIGN_ID,
-        [
-            Problem(
-                "sign_id",
-                Text("not the id of a signature of this application", "不是本应用的签名 ID"),
-                Text("send the sign_id that the create call answered", "请使用创建签名时返回的 sign_id"),
-            )
-        ],
+        "sign_id",
+        "not the id of a signature of this application",
+        "不是本应用的签名 ID",
+        "send the sign_id that the create call answered",
+        "请使用创建签名时返回的 sign_id",
     )
 
 
 def sent_twice(name: str) -> Problem:
     """Return the problem of a text field that came more than once."""
-    return Problem(
+    return Problem.of(
+        Code.INVALID_BODY,
         name,
-        Text("sent twice", "重复提交"),
-        Text("send each text field once", "每个文本字段只提交一次"),
+        "sent twice",
+        "重复提交",
+        "send each text field once",
+        "每个文本字段只提交一次",
     )
 
 
 def missing_content() -> Problem:
     """Return the problem of a submission without a signature."""
-    return Problem(
+    return Problem.of(
+        Code.INVALID_BODY,
         "sign",
-        Text("missing or empty", "缺失或为空"),
-        Text("send the signature in a form field named sign", "请在表单字段 sign 中填写签名内容"),
+        "missing or empty",
+        "缺失或为空",
+        "send the signature in a form field named sign",
+        "请在表单字段 sign 中填写签名内容",
     )

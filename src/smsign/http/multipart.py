@@ -15,7 +15,7 @@ from smsign.domain import images, signatures
 from smsign.domain.signatures import Rules
 from smsign.errors import ApiError, Code, Problem, Text
 from smsign.http.service import Service
-from smsign.http.wire import Request, boundary, malformed
+from smsign.http.wire import Request, boundary
 from smsign.storage.blobs.upload import Upload
 
 TEXT_BYTES = 64 * 1024
@@ -26,14 +26,14 @@ HEAD_LINES, HEAD_LINE_BYTES = 8, 4224
 _SLACK_BYTES = 256 * 1024
 _FEWER = Text("send fewer or smaller images", "请减少图片数量或缩小图片")
 
-_CROWDED = Problem(
+_TOO_MANY_PARTS = Problem.of(
+    Code.INVALID_BODY,
     "body",
-    Text(
-        f"more than {PARTS_MAX} parts, or one with more than {HEAD_LINES} header lines,"
-        f" or with more than {HEAD_LINE_BYTES:,} bytes in a line",
-        f"超过 {PARTS_MAX} 个部分，或某一部分的头部超过 {HEAD_LINES} 行或单行超过 {HEAD_LINE_BYTES:,} 字节",
-    ),
-    Text("send only the fields that the calls have", "请只提交接口定义的字段"),
+    f"more than {PARTS_MAX} parts, or one with more than {HEAD_LINES} header lines,"
+    f" or with more than {HEAD_LINE_BYTES:,} bytes in a line",
+    f"超过 {PARTS_MAX} 个部分，或某一部分的头部超过 {HEAD_LINES} 行或单行超过 {HEAD_LINE_BYTES:,} 字节",
+    "send only the fields that the calls have",
+    "请只提交接口定义的字段",
 )
 
 _ALIASES = {"image": images.UNNUMBERED}
@@ -77,15 +77,13 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
     try:
         first = await anext(body)
     except StopAsyncIteration:
-        raise ApiError(
+        raise ApiError.of(
             Code.MISSING_BODY,
-            [
-                Problem(
-                    "body",
-                    Text("empty", "为空"),
-                    Text("send the signature as a multipart form", "请以 multipart 表单提交签名"),
-                )
-            ],
+            "body",
+            "empty",
+            "为空",
+            "send the signature as a multipart form",
+            "请以 multipart 表单提交签名",
         ) from None
     parser = PushMultipartParser(
         delimiter or boundary(request.header(b"content-type")),
@@ -102,9 +100,16 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
                 if not parser.closed:
                     await reader.take(parser, chunk)
     except ParserLimitReached as error:
-        raise ApiError(Code.INVALID_BODY, [_CROWDED]) from error
+        raise ApiError(Code.INVALID_BODY, [_TOO_MANY_PARTS]) from error
     except MultipartError as error:
-        raise malformed(f"unreadable: {error}", "无法解析") from error
+        raise ApiError.of(
+            Code.INVALID_BODY,
+            "body",
+            f"unreadable: {error}",
+            "无法解析",
+            "send a well-formed multipart/form-data body",
+            "请发送格式正确的 multipart/form-data",
+        ) from error
     if reader.encoded:
         raise ApiError(Code.INVALID_BODY, reader.encoded)
 
@@ -168,11 +173,11 @@ class _Reader:
 
 def _encoded(name: str, encoding: str) -> Problem:
     told = encoding[:20]
-    return Problem(
+    return Problem.of(
+        Code.INVALID_BODY,
         name,
-        Text(f"encoded as {told}, which a form cannot be", f"使用了表单不支持的编码 {told}"),
-        Text(
-            "send the text itself, without Content-Transfer-Encoding or with binary, 8bit or 7bit",
-            "请直接发送原文，不带 Content-Transfer-Encoding，或使用 binary、8bit、7bit",
-        ),
+        f"encoded as {told}, which a form cannot be",
+        f"使用了表单不支持的编码 {told}",
+        "send the text itself, without Content-Transfer-Encoding or with binary, 8bit or 7bit",
+        "请直接发送原文，不带 Content-Transfer-Encoding，或使用 binary、8bit、7bit",
     )

@@ -27,12 +27,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class Area(msgspec.Struct, frozen=True):
     """All paths that begin with `prefix`.
 
-    `answer` handles what it foresees; what it raises is logged, and answered by `failed`.
+    What `handle` raises is logged as an unhandled exception, and answered by `handle_exception`.
     """
 
     prefix: str
-    answer: Callable[[Service, Request], Awaitable[Response]]
-    failed: Callable[[Request], Response]
+    handle: Callable[[Service, Request], Awaitable[Response]]
+    handle_exception: Callable[[Request], Response]
 
 
 class Server:
@@ -95,12 +95,12 @@ class Server:
             if request.path.startswith(area.prefix):
                 break
         try:
-            response = await area.answer(service, request)
+            response = await area.handle(service, request)
         except Exception as error:  # whatever it is, it is answered, and told to the operator
             service.log.error(
                 "unforeseen", error, request_id=request.id, method=request.method, path=request.path
             )
-            response = area.failed(request)
+            response = area.handle_exception(request)
         body = response.body if request.method != "HEAD" else b""
         seconds = time.perf_counter() - started
         metrics.observe(request.route, request.method, response.status, response.code, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
-from smsign.errors import OutOfFreq
+from smsign.errors import ApiError, Code
 
 REMEMBERED = 20_000
 """Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
@@ -29,7 +29,7 @@ class Throttle:
             return
         count, since_s = self._failures.get((key, address), (0, 0.0))
         if count >= self._max * times and (left_s := since_s + self._window_s - now_s) > 0:
-            raise OutOfFreq(math.ceil(left_s))
+            raise _too_many_failures(math.ceil(left_s))
 
     def failed(self, key: str, address: str, now_s: float) -> None:
         """Count a wrong secret."""
@@ -39,3 +39,16 @@ class Throttle:
         self._failures[key, address] = (count + 1, since_s)
         if len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
+
+
+def _too_many_failures(retry_after_s: int) -> ApiError:
+    error = ApiError.of(
+        Code.OUT_OF_FREQ,
+        "Authorization",
+        "too many wrong secrets for this key from this address",
+        "该地址对此 appKey 的错误密钥次数过多",
+        f"wait {retry_after_s} s, then send the right secret",
+        f"请等待 {retry_after_s} 秒，再使用正确的密钥",
+    )
+    error.retry_after_s = retry_after_s
+    return error

@@ -16,6 +16,7 @@ import msgspec
 from smsign.domain.signatures import ID_MAX
 from smsign.errors import ApiError, Code, Problem, Text
 from smsign.http.timeouts import BodyTimeouts
+from smsign.parsing import parse_int
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,8 +84,7 @@ class Request:
     @property
     def content_length(self) -> int | None:
         """Return the announced size of the body in bytes, or None."""
-        text = self.headers.get(b"content-length", b"")
-        return int(text) if text.isdigit() and len(text) < 20 else None
+        return parse_int(self.header(b"content-length"))
 
     @property
     def has_body(self) -> bool:
@@ -110,16 +110,23 @@ class Request:
             try:
                 message = await self._timeouts.wait(self.receive(), min(left_s, timeout_s))
             except TimeoutError:
-                raise _bad_body(
-                    Text("arrives too slowly", "上传过慢"),
-                    Text(
-                        f"send at least {BODY_RATE} bytes a second", f"上传速度应不低于每秒 {BODY_RATE} 字节"
-                    ),
+                raise ApiError.of(
+                    Code.INVALID_BODY,
+                    "body",
+                    "arrives too slowly",
+                    "上传过慢",
+                    f"send at least {BODY_RATE} bytes a second",
+                    f"上传速度应不低于每秒 {BODY_RATE} 字节",
                 ) from None
             if message["type"] == "http.disconnect":
                 self.done = True
-                raise _bad_body(
-                    Text("ends before it is complete", "请求体不完整"), Text("send it again", "请重新发送")
+                raise ApiError.of(
+                    Code.INVALID_BODY,
+                    "body",
+                    "ends before it is complete",
+                    "请求体不完整",
+                    "send it again",
+                    "请重新发送",
                 )
             chunk: bytes = message.get("body", b"")
             self._received += len(chunk)
@@ -161,18 +168,13 @@ def boundary(content_type: str) -> bytes:
     """
     kind, _, parameters = content_type.partition(";")
     if kind.strip().lower() != "multipart/form-data":
-        raise ApiError(
+        raise ApiError.of(
             Code.MEDIA_NOT_SUPPORTED,
-            [
-                Problem(
-                    "Content-Type",
-                    Text(
-                        f"{kind.strip()[:80] or 'missing'}, not multipart/form-data",
-                        "不是 multipart/form-data",
-                    ),
-                    Text("send the form as multipart/form-data", "请以 multipart/form-data 提交表单"),
-                )
-            ],
+            "Content-Type",
+            f"{kind.strip()[:80] or 'missing'}, not multipart/form-data",
+            "不是 multipart/form-data",
+            "send the form as multipart/form-data",
+            "请以 multipart/form-data 提交表单",
         )
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")
@@ -182,19 +184,19 @@ def boundary(content_type: str) -> bytes:
                 value = value[1:-1]
             if 0 < len(value) <= 200:
                 return value.encode("latin-1")
-    raise _bad_body(
-        Text("Content-Type has no boundary of 1 to 200 characters", "Content-Type 缺少有效的 boundary"),
-        Text("let the HTTP library set Content-Type", "请由 HTTP 库生成 Content-Type"),
-        field="Content-Type",
+    raise ApiError.of(
+        Code.INVALID_BODY,
+        "Content-Type",
+        "no boundary of 1 to 200 characters",
+        "缺少有效的 boundary",
+        "let the HTTP library set Content-Type",
+        "请由 HTTP 库生成 Content-Type",
     )
 
 
 def sign_id(text: str) -> int | None:
-    """Return the id in a path, or None for whatever is no positive integer of 32 bits."""
-    if not text.isascii() or not text.isdigit() or len(text) > 10 or text[0] == "0":
-        return None
-    number = int(text)
-    return number if number <= ID_MAX else None
+    """Return the id in a path, or None if it is not a positive integer of 32 bits without leading zeros."""
+    return parse_int(text, 1, ID_MAX) if text[:1] != "0" else None
 
 
 def language(accepted: str, default: str) -> str:
@@ -212,18 +214,6 @@ def language(accepted: str, default: str) -> str:
     return next((tag for _, tag in ordered if tag in ("zh", "en")), default)
 
 
-def malformed(en: str, zh: str, field: str = "body") -> ApiError:
-    """Return the refusal of a request that cannot be read."""
-    return _bad_body(
-        Text(en, zh),
-        Text("send a well-formed multipart/form-data body", "请发送格式正确的 multipart/form-data"),
-        field=field,
-    )
-
-
 def _too_large(at_most: int, hint: Text) -> ApiError:
-    return _bad_body(Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节"), hint)
-
-
-def _bad_body(reason: Text, hint: Text, field: str = "body") -> ApiError:
-    return ApiError(Code.INVALID_BODY, [Problem(field, reason, hint)])
+    reason = Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节")
+    return ApiError(Code.INVALID_BODY, [Problem("body", reason, hint, Code.INVALID_BODY)])

@@ -170,7 +170,7 @@ class Deliverer:
             asked_s = min(answer.retry_after_s, ALONE_MAX_S)
             self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
         outcome = "delivered" if answer.taken else "failed"
-        self._observe(prepared.callback.form, outcome, answer.ms / 1000)
+        self._observe(prepared.callback.format, outcome, answer.ms / 1000)
         told = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
         self._log.info(outcome, **told, attempt=row.attempts + 1, status=answer.status, ms=answer.ms)
         if why:

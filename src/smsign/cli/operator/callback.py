@@ -9,13 +9,14 @@ import msgspec
 from rich.text import Text
 
 from smsign.actions import callbacks as actions
-from smsign.actions.deliveries import rfc3339
+from smsign.actions import redelivery
 from smsign.cli.options import actor, now, stored, take_settings
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain import callbacks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.formats import FORMATS
+from smsign.parsing import rfc3339
 from smsign.storage.open import Stores
 from smsign.storage.rows import apps, deliveries, outbox
 from smsign.storage.rows import callbacks as rows
@@ -43,7 +44,7 @@ async def add(stores: Stores, name: str, url: str, *, form: str, as_json: bool) 
     app = await apps.get(stores.db.read, name)
     sender = make_sender(take_settings(dict(click.get_current_context().params)))
     made = await actions.register(
-        stores.db, stores.vault, sender, app=app, url=url, form=form, actor=actor(), now=now()
+        stores.db, stores.vault, sender, app=app, url=url, format=form, actor=actor(), now=now()
     )
     await _show(stores, app, made, as_json=as_json, secret=True)
 
@@ -60,7 +61,7 @@ async def list_(stores: Stores, name: str, *, as_json: bool) -> None:
         return
     show_table(
         ["id", "address", "form", "state", "pending"],
-        [[each["callback_id"], each["url"], each["form"], _state(each), each["pending"]] for each in found],
+        [[each["callback_id"], each["url"], each["format"], _state(each), each["pending"]] for each in found],
         empty=f"No endpoints yet. Add one with: smsign callback add {name} https://…",
     )
 
@@ -178,7 +179,7 @@ async def list_deliveries(
 async def resend(stores: Stores, name: str, callback_id: int, delivery_id: int, *, as_json: bool) -> None:
     """Tell an endpoint once more of the event of one delivery."""
     app, found = await _find(stores, name, callback_id)
-    await actions.resend(
+    await redelivery.resend(
         stores.db, app=app, callback_id=found.id, delivery_id=delivery_id, actor=actor(), now=now()
     )
     show_json({"events": 1}) if as_json else click.echo("1 event is told again")
@@ -195,7 +196,7 @@ async def replay(
 ) -> None:
     """Tell an endpoint once more of all that happened in a span of time."""
     app, found = await _find(stores, name, callback_id)
-    count = await actions.replay(
+    count = await redelivery.replay(
         stores.db,
         app=app,
         callback_id=found.id,
@@ -231,7 +232,7 @@ async def _public(stores: Stores, found: Callback) -> dict[str, Any]:
     return {
         "callback_id": found.id,
         "url": found.url,
-        "form": found.form,
+        "format": found.format,
         "state": found.state,
         "why": found.why or None,
         "failures": found.failures,

@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from smsign.errors import Conflict, SmsignError, StorageError, Unreadable
+from smsign.errors import Conflict, CorruptText, SmsignError, StorageError
 from smsign.storage.engine.protocol import Row, fill
 
 FRAGMENTS = (
@@ -42,7 +42,7 @@ def translate(error: Exception) -> Exception:
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
     if isinstance(error, UnicodeDecodeError):
-        return Unreadable("SQLite: a row bears bytes that are no text; run: smsign events verify")
+        return CorruptText("SQLite: a row bears bytes that are no text; run: smsign events verify")
     return StorageError(f"SQLite: {error}")
 
 

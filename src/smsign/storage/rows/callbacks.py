@@ -43,7 +43,7 @@ async def list_due(db: Reader, *, now: int) -> list[tuple[int, int]]:
 
 
 async def insert(
-    tx: Tx, *, app_id: int, url: str, form: str, decisions_only: bool, secret_sealed: bytes | None, now: int
+    tx: Tx, *, app_id: int, url: str, format: str, decisions_only: bool, secret_sealed: bytes | None, now: int
 ) -> int:
     """Add an endpoint; return its id."""
     row = await tx.one(
@@ -52,7 +52,7 @@ async def insert(
         VALUES ($1, $2, $3, $4, $5, 'active', '', 0, $6) RETURNING id""",
         app_id,
         url,
-        form,
+        format,
         int(decisions_only),
         secret_sealed,
         now,
