@@ -15,7 +15,7 @@ from smsign.api import routes as api
 from smsign.config import Settings
 from smsign.console import routes as console
 from smsign.http import metrics
-from smsign.http.server import Area, Server
+from smsign.http.server import Mount, Server
 from smsign.http.service import Service, make_service
 from smsign.log import Log
 from smsign.storage.open import open_stores
@@ -69,11 +69,11 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
             tasks.append(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    areas = (
-        Area("/console", console.handle, console.handle_exception),
-        Area("", api.handle, api.handle_exception),
+    mounts = (
+        Mount("/console", console.handle, console.handle_exception),
+        Mount("", api.handle, api.handle_exception),
     )
-    return Server(areas, open_service, close_service, started)
+    return Server(mounts, open_service, close_service, started)
 
 
 async def _sweep_now_and_then(service: Service) -> None:

@@ -109,7 +109,7 @@ async def test_a_probe_is_answered_in_time_though_what_it_asks_does_not_let_go(
     monkeypatch.setattr(operations, "TIMEOUT_S", 0.05)
     async with asyncio.timeout(5):
         with pytest.raises(StorageError, match="timed out"):
-            await operations._in_time(hang())
+            await operations._with_timeout(hang())
 
 
 async def test_a_probe_of_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_figures_of_requests_are_told_though_the_database_tells_none(start: Call
     assert math.isnan(told["smsign_outbox_events"])
     assert math.isnan(told["smsign_outbox_oldest_seconds"])
     assert any(name.startswith("smsign_request_seconds_count") and "/healthz" in name for name in told)
-    assert '"event":"not counted"' in server.log.read_text()
+    assert '"event":"metrics incomplete"' in server.log.read_text()
 
 
 def test_figures_go_up_with_requests(server: Server, reader: Key) -> None:

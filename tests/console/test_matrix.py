@@ -112,7 +112,7 @@ def path_of(world: World, route: Route) -> str:
     """Return a path of the route that is about something that is there."""
     values = {"app": world.app, "signature": world.signature, "callback": world.callback}
     values |= {"account": 1_000_000, "session": 1_000_000, "delivery": 1_000_000}
-    words = {"name:word": "app.css", "token:word": "none", "slot:word": "image0", "version": 1}
+    words = {"name": "app.css", "token": "none", "slot": "image0", "version": 1}
     path = route.pattern
     for key, value in (values | words).items():
         path = path.replace(f"{{{key}}}", str(value))

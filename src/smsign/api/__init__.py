@@ -1,1 +1,1 @@
-"""The wire API: decode, call one action or read, encode."""
+"""The JSON API: each handler decodes a request, calls one action or read, and encodes the response."""

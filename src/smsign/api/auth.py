@@ -15,8 +15,8 @@ from smsign.storage.rows import apps, signatures
 from smsign.storage.vault import Vault
 
 HEADER_CHARACTERS = 512
-REMEMBERED_HEADERS = 4096
-"""Headers whose decoding is remembered; whether they are right is asked of the database each time."""
+CACHED_HEADERS = 4096
+"""Cache of decoded headers; their secrets are checked against the database at each request."""
 
 _HEADER = "Authorization"
 
@@ -31,12 +31,12 @@ async def authenticate(
     now: int,
     signature_id: int | None = None,
 ) -> tuple[App, Signature | None]:
-    """Return the application that the Authorization header proves, and its signature of this id, if any.
+    """Return the application of an Authorization header, and its signature of this id, if any.
 
-    Both come from one read. `now` is UTC microseconds.
+    Both come from one statement. `now` is UTC microseconds.
 
-    Raises: ApiError 50001 without a header, 50002 for a wrong one, 50008 while the SMS service is closed;
-    50009 after too many.
+    Raises: ApiError 50001 without a header, 50002 for wrong credentials, 50009 after too many of them, 50008
+    while the application's SMS service is closed.
     """
     if not header.strip():
         raise ApiError.of(
@@ -58,7 +58,7 @@ async def authenticate(
             _HEADER,
             "no application has this appKey and masterSecret",
             "没有与此 appKey 和 masterSecret 匹配的应用",
-            "look both up in the application's settings",
+            "check both in the application's settings",
             "请在应用设置中核对两者",
         )
     if not app.sms_open:
@@ -79,7 +79,7 @@ async def _find(db: Reader, key: str, signature_id: int | None) -> tuple[App | N
     return await signatures.find_with_app(db, key, signature_id) or (None, None)
 
 
-@lru_cache(maxsize=REMEMBERED_HEADERS)
+@lru_cache(maxsize=CACHED_HEADERS)
 def _decode(header: str) -> tuple[str, str]:
     kind, _, credentials = header.strip().partition(" ")
     try:
@@ -92,7 +92,7 @@ def _decode(header: str) -> tuple[str, str]:
             _HEADER,
             "not Basic base64(appKey:masterSecret)",
             "不是 Basic base64(appKey:masterSecret)",
-            "join appKey and masterSecret with a colon, encode as base64",
+            "join appKey and masterSecret with a colon and encode them as base64",
             "以冒号连接 appKey 与 masterSecret 后做 base64 编码",
         )
     return key, secret

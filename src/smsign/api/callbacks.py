@@ -1,4 +1,4 @@
-"""The calls of callbacks: endpoints, and what they were told."""
+"""The added calls for callbacks, and for their deliveries."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ async def list_(service: Service, request: Request, app: App) -> Response:
     """`GET /v1/callbacks`."""
     no_parameters(request)
     found = await rows.list_(service.db.read, app.id)
-    return tagged(request, {"callbacks": [await _shown(service, each) for each in found]})
+    return tagged(request, {"callbacks": [await _describe(service, each) for each in found]})
 
 
 async def create(service: Service, request: Request, app: App) -> Response:
-    """`POST /v1/callbacks`: `{"url", "format"?}`; answers the secret too. `form` is `format`'s old name."""
-    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
-    given.require("url")
-    url = given.text("url", callbacks.URL_CHARACTERS) or ""
-    name = given.text("format", 100) or given.text("form", 100) or callbacks.STANDARD
-    given.finish()
+    """`POST /v1/callbacks`: `{"url", "format"?}`; `form` is the old name of `format`."""
+    body = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    body.require("url")
+    url = body.text("url", callbacks.URL_CHARACTERS) or ""
+    name = body.text("format", 100) or body.text("form", 100) or callbacks.STANDARD
+    body.finish()
     callback = await actions.register(
         service.db,
         service.vault,
@@ -57,7 +57,7 @@ async def show(service: Service, request: Request, app: App, callback_id: str) -
 
 
 async def delete(service: Service, request: Request, app: App, callback_id: str) -> Response:
-    """`DELETE /v1/callbacks/{callback}`: what still waited for it is not told any more."""
+    """`DELETE /v1/callbacks/{callback}`: its events in the outbox are dropped."""
     found = await _find(service, app, callback_id)
     no_parameters(request)
     await actions.remove(service.db, app=app, callback_id=found.id, actor=app.actor, now=service.now())
@@ -65,11 +65,11 @@ async def delete(service: Service, request: Request, app: App, callback_id: str)
 
 
 async def rotate(service: Service, request: Request, app: App, callback_id: str) -> Response:
-    """`POST /v1/callbacks/{callback}/rotate`: `{"overlap_s"?}`; answers the new secret."""
+    """`POST /v1/callbacks/{callback}/rotate`: `{"overlap_s"?}`; makes a new secret."""
     found = await _find(service, app, callback_id)
-    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout, optional=True)
-    overlap_s = given.integer("overlap_s", 0, callbacks.OVERLAP_MAX_S)
-    given.finish()
+    body = await Parameters.of_body(request, timeout_s=service.settings.body_timeout, optional=True)
+    overlap_s = body.integer("overlap_s", 0, callbacks.OVERLAP_MAX_S)
+    body.finish()
     callback = await actions.rotate(
         service.db,
         service.vault,
@@ -83,22 +83,22 @@ async def rotate(service: Service, request: Request, app: App, callback_id: str)
 
 
 async def resume(service: Service, request: Request, app: App, callback_id: str) -> Response:
-    """`POST /v1/callbacks/{callback}/resume`: all that waits is due at once, in order."""
+    """`POST /v1/callbacks/{callback}/resume`: its events are due at once, in order."""
     found = await _find(service, app, callback_id)
     no_parameters(request)
     callback = await actions.resume(
         service.db, app=app, callback_id=found.id, actor=app.actor, now=service.now()
     )
-    return Response(body=encode(await _shown(service, callback)))
+    return Response(body=encode(await _describe(service, callback)))
 
 
 async def replay(service: Service, request: Request, app: App, callback_id: str) -> Response:
-    """`POST /v1/callbacks/{callback}/replay`: `{"since", "until"}`; answers how many are told again."""
+    """`POST /v1/callbacks/{callback}/replay`: `{"since", "until"}`; delivers those events again."""
     found = await _find(service, app, callback_id)
-    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
-    given.require("since", "until")
-    since, until = given.time("since") or 0, given.time("until") or 0
-    given.finish()
+    body = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    body.require("since", "until")
+    since, until = body.time("since") or 0, body.time("until") or 0
+    body.finish()
     count = await redelivery.replay(
         service.db,
         app=app,
@@ -112,36 +112,36 @@ async def replay(service: Service, request: Request, app: App, callback_id: str)
 
 
 async def list_deliveries(service: Service, request: Request, app: App, callback_id: str) -> Response:
-    """`GET /v1/callbacks/{callback}/deliveries?state&limit&cursor`: attempts, the newest first."""
+    """`GET /v1/callbacks/{callback}/deliveries?state&limit&cursor`: newest first."""
     callback = await _find(service, app, callback_id)
-    asked = Parameters.of_query(request)
-    state = asked.choice("state", (callbacks.DELIVERED, callbacks.FAILED)) or ""
-    limit = asked.integer("limit", 1, PAGE_MAX) or PAGE
-    (before,) = asked.cursor("cursor", 1) or (deliveries.NEWEST,)
-    asked.finish()
+    query = Parameters.of_query(request)
+    state = query.choice("state", (callbacks.DELIVERED, callbacks.FAILED)) or ""
+    limit = query.integer("limit", 1, PAGE_MAX) or PAGE
+    (before,) = query.cursor("cursor", 1) or (deliveries.NEWEST,)
+    query.finish()
     found = await deliveries.list_(service.db.scan, callback.id, state=state, before=before, limit=limit + 1)
     page = found[:limit]
-    more = make_cursor(page[-1].id) if len(found) > limit else None
-    return tagged(request, {"deliveries": [_line(each) for each in page], "next": more})
+    next_cursor = make_cursor(page[-1].id) if len(found) > limit else None
+    return tagged(request, {"deliveries": [_summary(each) for each in page], "next": next_cursor})
 
 
 async def show_delivery(
     service: Service, request: Request, app: App, callback_id: str, delivery_id: str
 ) -> Response:
-    """`GET /v1/callbacks/{callback}/deliveries/{delivery}`: with what was sent and what was answered."""
+    """`GET /v1/callbacks/{callback}/deliveries/{delivery}`: with request and response."""
     callback = await _find(service, app, callback_id)
     no_parameters(request)
     delivery = await deliveries.find(service.db.read, callback.id, _id(delivery_id))
     if delivery is None:
         raise callbacks.unknown("delivery_id")
     sent = {"url": delivery.url, "headers": msgspec.json.decode(delivery.headers), "body": delivery.body}
-    return tagged(request, _line(delivery) | {"sent": sent, "answer": delivery.answer})
+    return tagged(request, _summary(delivery) | {"sent": sent, "answer": delivery.answer})
 
 
 async def resend(
     service: Service, request: Request, app: App, callback_id: str, delivery_id: str
 ) -> Response:
-    """`POST /v1/callbacks/{callback}/deliveries/{delivery}/resend`: its event is told once more."""
+    """`POST /v1/callbacks/{callback}/deliveries/{delivery}/resend`: deliver its event again."""
     callback = await _find(service, app, callback_id)
     no_parameters(request)
     await redelivery.resend(
@@ -162,7 +162,7 @@ async def _find(service: Service, app: App, callback_id: str) -> Callback:
     return callback
 
 
-async def _shown(service: Service, callback: Callback) -> dict[str, Any]:
+async def _describe(service: Service, callback: Callback) -> dict[str, Any]:
     waiting = await outbox.count(service.db.scan, callback.id)
     return {
         "callback_id": callback.id,
@@ -180,13 +180,13 @@ async def _shown(service: Service, callback: Callback) -> dict[str, Any]:
 
 async def _with_secret(service: Service, app: App, callback: Callback) -> dict[str, Any]:
     until = callback.old_secret_until
-    return await _shown(service, callback) | {
+    return await _describe(service, callback) | {
         "secret": actions.secret_of(service.vault, app, callback),
         "old_secret_until": _time(until if (until or 0) > service.now() else None),
     }
 
 
-def _line(delivery: Delivery) -> dict[str, Any]:
+def _summary(delivery: Delivery) -> dict[str, Any]:
     return {
         "delivery_id": delivery.id,
         "event_id": delivery.event_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.errors import ApiError, Code
+from smsign.errors import ApiError, Code, Problem
 from smsign.http.wire import JSON, Response, encode
 
 STATUS = {
@@ -33,14 +33,16 @@ STATUS = {
 
 
 def error_response(error: ApiError, language: str) -> Response:
-    """Return the response to a request that failed with `error`, its details in `language`."""
+    """Return the response for an error, its details in `language`."""
     code = error.code
-    details = [
-        {"field": problem.field, "reason": problem.reason.to(language), "hint": problem.hint.to(language)}
-        for problem in error.problems
-    ]
+    details = [detail(problem, language) for problem in error.problems]
     body = {"error": {"code": int(code), "message": code.message, "details": details}}
     return Response(STATUS[code], encode(body), (JSON, *_headers(error)), int(code))
+
+
+def detail(problem: Problem, language: str) -> dict[str, object]:
+    """Return a problem as JSON, its texts in `language`."""
+    return {"field": problem.field, "reason": problem.reason.to(language), "hint": problem.hint.to(language)}
 
 
 def _headers(error: ApiError) -> list[tuple[bytes, bytes]]:

@@ -11,7 +11,7 @@ _PRIVATE = (b"cache-control", b"private, no-cache")
 
 
 def tagged(request: Request, payload: object) -> Response:
-    """Return `payload` as JSON with its ETag, or 304 if the client has it already (RFC 9110, 13.1.2)."""
+    """Return `payload` as JSON with its ETag, or 304 Not Modified if If-None-Match has that ETag."""
     body = encode(payload)
     tag = hashlib.sha256(body).hexdigest()[:32]
     if is_known(request, tag):
@@ -20,12 +20,12 @@ def tagged(request: Request, payload: object) -> Response:
 
 
 def not_modified(tag: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers that a 200 and a 304 share."""
+    """Return the headers of a 304, which the 200 has too."""
     return ((b"etag", f'"{tag}"'.encode()), _PRIVATE, _VARY)
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Say whether If-None-Match names `tag`; one that a proxy has weakened counts."""
+    """Return whether If-None-Match has `tag`, weak (as some reverse proxies make it) or strong."""
     known = request.header(b"if-none-match")
     if not known:
         return False

@@ -1,4 +1,4 @@
-"""Added calls on the signature in use, and on the application itself."""
+"""The added calls for the signature in use, and for the application itself."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ async def show(service: Service, request: Request, app: App) -> Response:
 
 
 async def switch(service: Service, request: Request, app: App) -> Response:
-    """`PUT /v1/signs/in-use`: another one that passed."""
-    given = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
-    given.require("sign_id")
-    wanted = given.integer("sign_id", 1, ID_MAX)
-    given.finish()
+    """`PUT /v1/signs/in-use`: put another passed signature in use."""
+    body = await Parameters.of_body(request, timeout_s=service.settings.body_timeout)
+    body.require("sign_id")
+    wanted = body.integer("sign_id", 1, ID_MAX)
+    body.finish()
     return Response(body=encode(await _sign(service, request, await _use(service, app, wanted))))
 
 
 async def stop(service: Service, request: Request, app: App) -> Response:
-    """`DELETE /v1/signs/in-use`: none."""
+    """`DELETE /v1/signs/in-use`: have no signature in use."""
     no_parameters(request)
     return Response(body=encode(await _sign(service, request, await _use(service, app, None))))
 

@@ -1,6 +1,6 @@
-"""The description of all calls: `openapi.json` beside this file, in a language and with a server's bounds.
+"""The OpenAPI document: `openapi.json` beside this file, in one language and with the limits of the settings.
 
-The file is written by hand. Beside a text for people stands its Chinese in `x-zh`, which no client sees.
+The file is written by hand. `x-zh` has the Chinese of the texts beside it, and is not served.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHINESE = "x-zh"
 
 
 async def show(service: Service, request: Request) -> Response:
-    """`GET /openapi.json`: the document."""
+    """`GET /openapi.json`."""
     body, tag = _encoded(service.rules, request.language)
     headers = (
         (b"etag", f'"{tag}"'.encode()),
@@ -35,13 +35,13 @@ async def show(service: Service, request: Request) -> Response:
 
 
 def document(rules: Rules, language: str) -> dict[str, Any]:
-    """Return the document with its texts in `language` and the bounds of `rules`."""
-    told: dict[str, Any] = _in_language(
+    """Return the document with its texts in `language` and the limits of `rules`."""
+    spec: dict[str, Any] = _in_language(
         msgspec.json.decode(resources.files("smsign.api").joinpath("openapi.json").read_bytes()), language
     )
-    sign = told["components"]["schemas"]["Submission"]["properties"]["sign"]
+    sign = spec["components"]["schemas"]["Submission"]["properties"]["sign"]
     sign["minLength"], sign["maxLength"] = rules.content_min, rules.content_max
-    return told
+    return spec
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""What an operator, a probe and a lost visitor ask for."""
+"""Health check, readiness and metrics, and the page at `/`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from smsign.storage.rows import outbox, signatures
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
-"""For the database or the blob store to answer an operator's question."""
+"""Timeout of the database and the blob store for readiness and metrics."""
 _NO_STORE = (b"cache-control", b"no-store")
 PAGE_HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -47,25 +47,25 @@ async def healthz(service: Service, request: Request) -> Response:
 
 
 async def readyz(service: Service, request: Request) -> Response:
-    """`GET /readyz`: the database and the blob store answer, asked just now; else 503 with which does not."""
-    told = {"database": "ok", "blobs": "ok", "server": "stopping" if service.stopping else "ok"}
-    for name, asked in (("database", _ask_database(service)), ("blobs", service.blobs.check())):
+    """`GET /readyz`: 200 if the database and the blob store respond, 503 if one does not."""
+    parts = {"database": "ok", "blobs": "ok", "server": "stopping" if service.stopping else "ok"}
+    for name, check in (("database", schema_number(service.db.read)), ("blobs", service.blobs.check())):
         try:
-            await _in_time(asked)
+            await _with_timeout(check)
         except SmsignError as error:
-            told[name] = "failed"
+            parts[name] = "failed"
             service.log.warning("not ready", part=name, reason=str(error))
-    ready = set(told.values()) == {"ok"}
-    return Response(200 if ready else 503, encode(told), (JSON, _NO_STORE), 0)
+    ready = set(parts.values()) == {"ok"}
+    return Response(200 if ready else 503, encode(parts), (JSON, _NO_STORE), 0)
 
 
 async def show_metrics(service: Service, request: Request) -> Response:
-    """`GET /metrics`: figures for Prometheus; those of the database are NaN while it does not answer."""
+    """`GET /metrics`: metrics for Prometheus; those of the database are NaN while it does not respond."""
     try:
-        waiting, outbox_events, oldest_s = await _in_time(_count(service))
+        waiting, outbox_events, oldest_s = await _with_timeout(_count(service))
     except SmsignError as error:
         waiting = outbox_events = oldest_s = math.nan
-        service.log.warning("not counted", reason=str(error))
+        service.log.warning("metrics incomplete", reason=str(error))
     return Response(
         body=metrics.render(waiting, outbox=outbox_events, oldest_s=oldest_s),
         headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE),
@@ -73,7 +73,7 @@ async def show_metrics(service: Service, request: Request) -> Response:
 
 
 async def home(service: Service, request: Request) -> Response:
-    """`GET /`: what this is, and the calls to try."""
+    """`GET /`: what this server is, with examples."""
     language, chosen = language_of(request)
     template = Template(_read(f"home.{language}.html"))
     page = template.substitute(
@@ -83,35 +83,35 @@ async def home(service: Service, request: Request) -> Response:
         most=service.rules.content_max,
         chosen=chosen,
     )
-    return answer_page(page, chosen)
+    return page_response(page, chosen)
 
 
 async def stylesheet(service: Service, request: Request) -> Response:
-    """`GET /home.css`: how the page at `/` looks."""
+    """`GET /home.css`: the style sheet of `/` and `/reference`."""
     return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
 
 
 def language_of(request: Request) -> tuple[str, str]:
-    """Return the language of a page for people, and the query that chose it, or "" if Accept-Language did.
+    """Return the language of a page, and the query string that chose it, or "" if Accept-Language did.
 
-    Links between such pages bear the query, so that the choice stays.
+    Links between such pages keep the query string, and so the language.
     """
-    asked = parse_qs(request.query).get("lang", [""])[-1]
-    return (asked, f"?lang={asked}") if asked in ("en", "zh") else (request.language, "")
+    lang = parse_qs(request.query).get("lang", [""])[-1]
+    return (lang, f"?lang={lang}") if lang in ("en", "zh") else (request.language, "")
 
 
-def answer_page(page: str, chosen: str) -> Response:
-    """Answer a page for people; where its address says the language, no header does (RFC 9110, 12.5.5)."""
+def page_response(page: str, chosen: str) -> Response:
+    """Return a page; it varies with Accept-Language unless its URL has the language (RFC 9110, 12.5.5)."""
     return Response(body=page.encode(), headers=PAGE_HEADERS if chosen else (*PAGE_HEADERS, VARY))
 
 
-async def _in_time(asked: Coroutine[Any, Any, T]) -> T:
-    """Return what `asked` does.
+async def _with_timeout(check: Coroutine[Any, Any, T]) -> T:
+    """Return what `check` returns.
 
-    Raises: StorageError after TIMEOUT_S seconds, and whatever `asked` raises.
+    Raises: StorageError after TIMEOUT_S seconds, and whatever `check` raises.
     """
-    task = asyncio.ensure_future(asked)
-    # What hangs may hang on when it is cancelled, as a driver that asks a silent server to stop.
+    # No asyncio.timeout: a driver may hang in its cancellation too, while the database does not respond.
+    task = asyncio.ensure_future(check)
     done, _ = await asyncio.wait({task}, timeout=TIMEOUT_S)
     if not done:
         task.cancel()
@@ -122,15 +122,11 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> T:
 
 def _forget(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
-        task.exception()  # or the loop complains that nobody looked at it
-
-
-async def _ask_database(service: Service) -> None:
-    await schema_number(service.db.read)
+        task.exception()  # or asyncio logs that it was never retrieved
 
 
 async def _count(service: Service) -> tuple[float, float, float]:
-    """Return the signatures in the audit, the events in the outbox, and the seconds since the oldest."""
+    """Return the signatures in the audit, the events in the outbox, and the age of the oldest in seconds."""
     waiting = await signatures.count_in_audit(service.db.scan)
     backlog = await outbox.count_all(service.db.scan)
     oldest_s = (service.now() - backlog.oldest_at) / 1e6 if backlog.oldest_at else 0.0

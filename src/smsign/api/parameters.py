@@ -1,6 +1,6 @@
-"""The parameters of added calls, in the query string or in a JSON body, read strictly.
+"""Strict reader of the added calls' parameters, from the query string or a JSON body.
 
-Read every parameter that the call has, then call `finish`: it raises one error 51001 for all that is wrong.
+Read each parameter of the call, then call `finish`: it raises one error 51001 for everything that is invalid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _JSON_HINT = "send a JSON object as application/json", "请以 application/json 
 
 
 class Parameters:
-    """What a request gives by name."""
+    """The parameters of a request by name."""
 
     def __init__(self, given: Mapping[str, object] = {}) -> None:
         self.problems: list[Problem] = []
@@ -48,24 +48,24 @@ class Parameters:
         body = b"".join([chunk async for chunk in request.body(at_most=OBJECT_BYTES, timeout_s=timeout_s)])
         return cls(_parse_object(body, request.header(b"content-type")) if body or not optional else {})
 
-    def wrong(self, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> None:
-        """Note that a parameter is wrong."""
+    def invalid(self, field: str, en: str, zh: str, hint_en: str, hint_zh: str) -> None:
+        """Add a problem with a parameter."""
         self.problems.append(Problem.of(Code.INVALID_PARAMETER, field, en, zh, hint_en, hint_zh))
 
     def require(self, *names: str) -> None:
-        """Note which of `names` are missing."""
+        """Add a problem for each of `names` that is missing."""
         for name in names:
             if name not in self._given:
-                self.wrong(name, "missing", "缺失", "send it", "请提交该参数")
+                self.invalid(name, "missing", "缺失", "send it", "请提交该参数")
 
     def integer(self, name: str, least: int, most: int) -> int | None:
-        """Return a whole number within bounds, or None when it was not sent."""
+        """Return a whole number within bounds, or None if it was not sent."""
         if name not in self._given:
             return None
         value = self._whole(self._given.pop(name))
         if value is not None and least <= value <= most:
             return value
-        self.wrong(
+        self.invalid(
             name,
             f"not a whole number from {least} to {most}",
             f"不是 {least} 至 {most} 的整数",
@@ -75,18 +75,18 @@ class Parameters:
         return None
 
     def _whole(self, value: object) -> int | None:
-        # In JSON Schema 2.0 is a whole number too, and true is not.
+        # As in JSON Schema, 2.0 is an integer, and true is not.
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
             return None
         return int(value)
 
     def choice(self, name: str, choices: Sequence[str]) -> str | None:
-        """Return one of `choices`, or None when it was not sent."""
+        """Return one of `choices`, or None if it was not sent."""
         value = self._given.pop(name, None)
         if value is None or (isinstance(value, str) and value in choices):
             return value
         listed = ", ".join(choices)
-        self.wrong(
+        self.invalid(
             name,
             f"not one of {listed}",
             f"不在 {listed} 之中",
@@ -96,13 +96,13 @@ class Parameters:
         return None
 
     def text(self, name: str, at_most: int) -> str | None:
-        """Return a text of 1 to `at_most` characters, or None when it was not sent."""
+        """Return a text of 1 to `at_most` characters, or None if it was not sent."""
         if name not in self._given:
             return None
         value = self._given.pop(name)
         if isinstance(value, str) and 0 < len(value) <= at_most and "\0" not in value:
             return value
-        self.wrong(
+        self.invalid(
             name,
             f"not a text of 1 to {at_most} characters",
             f"不是 1 至 {at_most} 个字符的文本",
@@ -112,13 +112,13 @@ class Parameters:
         return None
 
     def time(self, name: str) -> int | None:
-        """Return a time (RFC 3339) in UTC microseconds, or None when it was not sent."""
+        """Return a time (RFC 3339) in UTC microseconds, or None if it was not sent."""
         if name not in self._given:
             return None
         value = self._given.pop(name)
         if isinstance(value, str) and (time := parse_time(value)) is not None:
             return time
-        self.wrong(
+        self.invalid(
             name,
             "not a time like 2026-11-24T23:15:52Z",
             "不是 2026-11-24T23:15:52Z 形式的时间",
@@ -128,26 +128,26 @@ class Parameters:
         return None
 
     def cursor(self, name: str, count: int) -> tuple[int, ...] | None:
-        """Return the numbers of a pagination cursor, or None when it was not sent."""
+        """Return the numbers of a pagination cursor, or None if it was not sent."""
         if name not in self._given:
             return None
         value = str(self._given.pop(name))
         numbers = tuple(int(number, 16) for number in value.split("-")) if _CURSOR.fullmatch(value) else ()
         if len(numbers) == count:
             return numbers
-        self.wrong(
+        self.invalid(
             name,
-            "not a cursor that this server made",
+            "not a cursor of this server",
             "不是本服务返回的游标",
-            "send `next` of the page before as it is, or leave it out",
+            "send `next` of the previous page unchanged, or leave it out",
             "请原样使用上一页返回的 next，或不填",
         )
         return None
 
     def finish(self) -> None:
-        """Raise one ApiError 51001 for everything that is wrong, unknown parameters included."""
+        """Raise one ApiError 51001 for everything that is invalid, unknown parameters included."""
         for name in self._given:
-            self.wrong(
+            self.invalid(
                 name[:100], "not a parameter of this call", "此接口没有该参数", "leave it out", "请去掉该参数"
             )
         if self.problems:
@@ -157,15 +157,15 @@ class Parameters:
 class _Query(Parameters):
     def parse(self, query: str) -> None:
         try:
-            text = query.encode("latin-1").decode()  # what was sent unescaped is UTF-8, too
+            text = query.encode("latin-1").decode()  # bytes sent unescaped are UTF-8 too
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
         except UnicodeError:
-            self.wrong(
-                "query", "not valid UTF-8", "不是有效的 UTF-8", "escape as UTF-8", "请以 UTF-8 编码转义"
+            self.invalid(
+                "query", "not valid UTF-8", "不是有效的 UTF-8", "encode it as UTF-8", "请使用 UTF-8 编码"
             )
             return
         except ValueError:
-            self.wrong(
+            self.invalid(
                 "query",
                 f"more than {PARAMETERS_MAX} parameters",
                 f"参数超过 {PARAMETERS_MAX} 个",
@@ -175,7 +175,7 @@ class _Query(Parameters):
             return
         for name, value in pairs:
             if name in self._given:
-                self.wrong(name, "sent twice", "重复提交", "send it once", "只提交一次")
+                self.invalid(name, "sent twice", "重复提交", "send it once", "只提交一次")
             self._given[name] = value
 
     def _whole(self, value: object) -> int | None:
@@ -189,7 +189,7 @@ def no_parameters(request: Request) -> None:
 
 
 def make_cursor(*numbers: int) -> str:
-    """Return the cursor of the next page, a text that clients hand back as it is."""
+    """Return the cursor of the next page, opaque to clients."""
     return "-".join(f"{number:x}" for number in numbers)
 
 

@@ -1,4 +1,4 @@
-"""The page of all calls at `/reference`, made from the document: no script, nothing from elsewhere."""
+"""The API reference at `/reference`: the OpenAPI document rendered as one page without scripts."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ import msgspec
 
 from smsign import __version__
 from smsign.api.openapi import document
-from smsign.api.operations import answer_page, language_of
+from smsign.api.operations import language_of, page_response
 from smsign.domain.signatures import Rules
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
 
 _BASE = "{{base}}"
 _CHOSEN = "{{chosen}}"
-_STATUS = {"2": "good", "3": "good"}
 
 
 async def show(service: Service, request: Request) -> Response:
     """`GET /reference`."""
     language, chosen = language_of(request)
     page = _page(service.rules, language).replace(_CHOSEN, chosen)
-    return answer_page(page.replace(_BASE, escape(service.origin(request))), chosen)
+    return page_response(page.replace(_BASE, escape(service.origin(request))), chosen)
 
 
 @lru_cache(maxsize=8)
 def _page(rules: Rules, language: str) -> str:
-    from jinja2 import Environment, StrictUndefined  # made once for a language, not at every start
+    from jinja2 import Environment, StrictUndefined  # imported late: a start without it is faster
     from markupsafe import Markup
 
-    told = document(rules, language)
+    spec = document(rules, language)
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -43,27 +42,27 @@ def _page(rules: Rules, language: str) -> str:
     return environment.from_string(source).render(
         language=language,
         chosen=_CHOSEN,
-        info=told["info"],
-        tags=_by_tag(told),
-        schemas=[_schema(told, name, schema) for name, schema in told["components"]["schemas"].items()],
-        codes=_codes(told),
+        info=spec["info"],
+        tags=_by_tag(spec),
+        schemas=[_schema(spec, name, schema) for name, schema in spec["components"]["schemas"].items()],
+        codes=_codes(spec),
         version=__version__,
     )
 
 
-def _by_tag(told: dict[str, Any]) -> list[dict[str, Any]]:
-    operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in told["tags"]}
-    for path, methods in told["paths"].items():
+def _by_tag(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in spec["tags"]}
+    for path, methods in spec["paths"].items():
         for method, operation in methods.items():
-            operations[operation["tags"][0]].append(_operation(told, path, method, operation))
-    return [tag | {"operations": operations[tag["name"]]} for tag in told["tags"] if operations[tag["name"]]]
+            operations[operation["tags"][0]].append(_operation(spec, path, method, operation))
+    return [tag | {"operations": operations[tag["name"]]} for tag in spec["tags"] if operations[tag["name"]]]
 
 
-def _operation(told: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
-    parameters = [_follow(told, each) for each in operation.get("parameters", ())]
-    body = _follow(told, operation.get("requestBody", {}))
+def _operation(spec: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    parameters = [_follow(spec, each) for each in operation.get("parameters", ())]
+    body = _follow(spec, operation.get("requestBody", {}))
     media, content = _content(body)
-    fields = _fields(told, _follow(told, content.get("schema", {})))
+    fields = _fields(spec, _follow(spec, content.get("schema", {})))
     return {
         "id": operation["operationId"],
         "method": method.upper(),
@@ -76,7 +75,7 @@ def _operation(told: dict[str, Any], path: str, method: str, operation: dict[str
                 "name": each["name"],
                 "where": each["in"],
                 "required": each.get("required", False),
-                "type": _type(told, each["schema"]),
+                "type": _type(spec, each["schema"]),
                 "description": each.get("description", ""),
             }
             for each in parameters
@@ -84,20 +83,20 @@ def _operation(told: dict[str, Any], path: str, method: str, operation: dict[str
         "media": media,
         "fields": fields,
         "responses": [
-            _response(told, status, _follow(told, each)) for status, each in operation["responses"].items()
+            _response(spec, status, _follow(spec, each)) for status, each in operation["responses"].items()
         ],
     }
 
 
-def _response(told: dict[str, Any], status: str, response: dict[str, Any]) -> dict[str, Any]:
+def _response(spec: dict[str, Any], status: str, response: dict[str, Any]) -> dict[str, Any]:
     media, content = _content(response)
     schema = content.get("schema", {})
-    examples = {name: _follow(told, each)["value"] for name, each in content.get("examples", {}).items()}
+    examples = {name: _follow(spec, each)["value"] for name, each in content.get("examples", {}).items()}
     if "example" in content:
         examples = {"": content["example"]}
     return {
         "status": status,
-        "look": _STATUS.get(status[0], "bad"),
+        "outcome": "good" if status[0] in "23" else "bad",
         "descriptions": re.split("; (?=5)|；(?=5)", response["description"]),
         "media": media,
         "schema": schema["$ref"].rpartition("/")[2] if "$ref" in schema else "",
@@ -111,29 +110,29 @@ def _content(node: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "", {}
 
 
-def _schema(told: dict[str, Any], name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _schema(spec: dict[str, Any], name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "description": schema.get("description", ""),
-        "type": _type(told, {each: value for each, value in schema.items() if each != "properties"}),
-        "fields": _fields(told, schema),
+        "type": _type(spec, {each: value for each, value in schema.items() if each != "properties"}),
+        "fields": _fields(spec, schema),
     }
 
 
-def _fields(told: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+def _fields(spec: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "required": name in schema.get("required", ()),
-            "type": _type(told, field),
-            "description": field.get("description") or _follow(told, field).get("description", ""),
+            "type": _type(spec, field),
+            "description": field.get("description") or _follow(spec, field).get("description", ""),
         }
         for name, field in schema.get("properties", {}).items()
     ]
 
 
-def _type(told: dict[str, Any], schema: dict[str, Any]) -> str:
-    """Return a schema in a few words; a name in brackets is that of a schema on the page."""
+def _type(spec: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return a schema in a few words; a name in brackets becomes a link to that schema."""
     if "$ref" in schema:
         return f"[{schema['$ref'].rpartition('/')[2]}]"
     if "const" in schema:
@@ -141,16 +140,16 @@ def _type(told: dict[str, Any], schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "anyOf" in schema:
-        return " | ".join(_type(told, each) for each in schema["anyOf"])
+        return " | ".join(_type(spec, each) for each in schema["anyOf"])
     kind = schema.get("type", "")
     kind = " | ".join(kind) if isinstance(kind, list) else kind
     if kind == "array":
-        return f"array of {_type(told, schema.get('items', {}))}"
+        return f"array of {_type(spec, schema.get('items', {}))}"
     if schema.get("format") == "binary" or "contentMediaType" in schema:
         return "file"
     if kind == "object" and len(schema.get("properties", ())) == 1:
         ((name, only),) = schema["properties"].items()
-        return f"{{{name}: {_type(told, only)}}}"
+        return f"{{{name}: {_type(spec, only)}}}"
     bounds = _bounds(schema)
     return f"{schema.get('format', kind)}{f', {bounds}' if bounds else ''}"
 
@@ -164,8 +163,8 @@ def _bounds(schema: dict[str, Any]) -> str:
     return ""
 
 
-def _codes(told: dict[str, Any]) -> list[tuple[str, str]]:
-    examples = told["components"]["examples"]
+def _codes(spec: dict[str, Any]) -> list[tuple[str, str]]:
+    examples = spec["components"]["examples"]
     return [(code, example["value"]["error"]["message"]) for code, example in examples.items()]
 
 
@@ -188,9 +187,9 @@ def _curl(
     return line
 
 
-def _follow(told: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+def _follow(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
-        found: Any = told
+        found: Any = spec
         for part in node["$ref"].split("/")[1:]:
             found = found[part]
         node = found
@@ -203,7 +202,7 @@ def _pretty(value: object) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return HTML of paragraphs, with `code` and links to [Schemas]."""
-    told = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-    told = re.sub(r"\[([A-Z]\w+)\]", r'<a href="#schema-\1">\1</a>', told)
-    return told.replace("\n\n", "</p><p>")
+    """Return a text as HTML: paragraphs, `code`, and links to [Schemas]."""
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    html = re.sub(r"\[([A-Z]\w+)\]", r'<a href="#schema-\1">\1</a>', html)
+    return html.replace("\n\n", "</p><p>")

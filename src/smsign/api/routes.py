@@ -1,7 +1,7 @@
-"""The routes of the API and of the operator's probes, and the contract's order of errors.
+"""The routes of the API and of health checks, metrics and pages; dispatch in the contract's order of errors.
 
-An API route authenticates first; `{id}`, always the first name in a path, is looked up as the application's
-own signature. The other segments are passed to the handler as they are.
+An API route authenticates first. `{id}`, always the first name in a path, becomes a signature of the
+application; the handler gets the other segments as text.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/metrics": {"GET": operations.show_metrics},
 }
 _ROUTER = Router({**API, **OPEN})
-_OF_SIGNATURES = frozenset(path for path in API if "{id}" in path)
+_WITH_SIGNATURE = frozenset(path for path in API if "{id}" in path)
 
 
 async def handle(service: Service, request: Request) -> Response:
-    """Answer a request, with an error of the contract where it fails."""
+    """Return the response to a request, also for an ApiError."""
     try:
         return await _dispatch(service, request)
     except ApiError as error:
@@ -66,7 +66,7 @@ async def handle(service: Service, request: Request) -> Response:
 
 
 def handle_exception(request: Request) -> Response:
-    """Answer a request whose handler raised an unhandled exception."""
+    """Return the response to a request whose handler raised an unhandled exception."""
     return error_response(_server_error(request.id), request.language)
 
 
@@ -87,7 +87,7 @@ async def _dispatch(service: Service, request: Request) -> Response:
         raise _method_not_supported(method[:20], methods)
     if not is_api:
         return await handler(service, request)
-    if pattern not in _OF_SIGNATURES:
+    if pattern not in _WITH_SIGNATURE:
         app, _ = await _authenticate(service, request, None)
         return await handler(service, request, app, *values)
     app, signature = await _authenticate(service, request, sign_id(values[0]) or 0)
@@ -132,9 +132,9 @@ def _not_found(path: str) -> ApiError:
     return ApiError.of(
         Code.API_NOT_FOUND,
         "path",
-        f"{path[:200]} is not known",
+        f"unknown path {path[:200]}",
         f"未知路径 {path[:200]}",
-        "GET /reference has a list of all calls",
+        "GET /reference lists all calls",
         "全部接口见 GET /reference",
     )
 
@@ -143,10 +143,10 @@ def _server_error(request_id: str) -> ApiError:
     return ApiError.of(
         Code.SERVER_ERROR,
         "request",
-        f"failed, under the request id {request_id}",
-        f"处理失败，请求编号 {request_id}",
-        "send it again; if it fails again, give the id to the operator",
-        "请重试；若仍失败，请将编号告知运营方",
+        f"failed, request id {request_id}",
+        f"处理失败，请求 ID：{request_id}",
+        "send it again; if it still fails, give the request id to the operator",
+        "请重试；若仍失败，请将请求 ID 提供给运营方",
     )
 
 

@@ -1,4 +1,4 @@
-"""The four calls of the contract."""
+"""The contract's four calls."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from smsign.storage.rows import audits, reasons
 
 
 class SignId(msgspec.Struct):
-    """The answer of create and modify."""
+    """The response of create and modify."""
 
     sign_id: int
 
 
 class SignResponse(msgspec.Struct, omit_defaults=True):
-    """The answer of a query: the contract's keys in the contract's order, then what later revisions add."""
+    """The response of a query: the contract's keys in the contract's order."""
 
     sign_id: int
     sign: str
@@ -45,14 +45,14 @@ async def modify(service: Service, request: Request, app: App, signature: Signat
 async def query(service: Service, request: Request, app: App, signature: Signature) -> Response:
     """`GET /v1/sign/{id}` (contract, Query Signature API)."""
     used = int(app.in_use_id == signature.id)
-    answer = SignResponse(signature.id, signature.content, signature.status, used, used)
+    response = SignResponse(signature.id, signature.content, signature.status, used, used)
     if signature.status == Status.REFUSED:
         decision = await audits.find(service.db.read, app.id, signature.id, signature.version)
         if decision is not None:
-            answer.refuse_reason = refuse_reason(
+            response.refuse_reason = refuse_reason(
                 await reasons.list_(service.db.read), decision.reasons, decision.note, request.language
             )
-    return Response(body=encode(answer))
+    return Response(body=encode(response))
 
 
 async def delete(service: Service, request: Request, app: App, signature: Signature) -> Response:
@@ -68,7 +68,7 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
         check_key(key)
     with MultipartBody() as form:
         await read_form(service, request, form)
-        answered = await actions.submit(
+        submitted_id = await actions.submit(
             service.db,
             service.blobs,
             service.rules,
@@ -81,4 +81,4 @@ async def _submit(service: Service, request: Request, app: App, signature_id: in
             now=service.now(),
             key=key,
         )
-    return Response(body=encode(SignId(answered)))
+    return Response(body=encode(SignId(submitted_id)))

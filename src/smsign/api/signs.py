@@ -1,10 +1,11 @@
-"""Added calls on signatures: list, one with its whole history, its evidence, withdraw, check."""
+"""The added calls for signatures: list, show with history, images, withdraw, check."""
 
 from __future__ import annotations
 
 import msgspec
 
 from smsign.actions import signatures as actions
+from smsign.api.errors import detail
 from smsign.api.etags import is_known, not_modified, tagged
 from smsign.api.parameters import Parameters, make_cursor, no_parameters
 from smsign.domain.apps import App
@@ -24,13 +25,13 @@ from smsign.storage.rows.listing import Listed
 
 LIMIT, LIMIT_MAX = 20, 100
 TEXT_MAX = 64
-"""The most that `content_max` can be set to."""
+"""The highest value of the setting `content_max`."""
 
 _TYPES = {"png": b"image/png", "jpeg": b"image/jpeg"}
 
 
 class Sign(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A signature: the query's keys in the query's order, then ours."""
+    """A signature: the contract's keys in the contract's order, then the added ones."""
 
     sign_id: int
     sign: str
@@ -45,14 +46,14 @@ class Sign(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 async def list_(service: Service, request: Request, app: App) -> Response:
     """`GET /v1/signs`."""
-    asked = Parameters.of_query(request)
-    status = asked.integer("status", 0, 2)
-    use_status = asked.integer("use_status", 0, 1)
-    sign, prefix = asked.text("sign", TEXT_MAX), asked.text("prefix", TEXT_MAX)
-    since, until = asked.time("since"), asked.time("until")
-    limit = asked.integer("limit", 1, LIMIT_MAX) or LIMIT
-    cursor = asked.cursor("cursor", 2)
-    asked.finish()
+    query = Parameters.of_query(request)
+    status = query.integer("status", 0, 2)
+    use_status = query.integer("use_status", 0, 1)
+    sign, prefix = query.text("sign", TEXT_MAX), query.text("prefix", TEXT_MAX)
+    since, until = query.time("since"), query.time("until")
+    limit = query.integer("limit", 1, LIMIT_MAX) or LIMIT
+    cursor = query.cursor("cursor", 2)
+    query.finish()
     wanted = want(
         status=status,
         use_status=use_status,
@@ -65,12 +66,12 @@ async def list_(service: Service, request: Request, app: App) -> Response:
     found = await listing.list_(service.db.scan, app, wanted, limit=limit + 1)
     known = await reasons.list_(service.db.read) if any(each.reasons for each in found) else {}
     page = [make_sign(each, app, known, request.language) for each in found[:limit]]
-    more = make_cursor(*place(found[limit - 1].signature)) if len(found) > limit else None
-    return tagged(request, {"signs": page, "next": more})
+    next_cursor = make_cursor(*place(found[limit - 1].signature)) if len(found) > limit else None
+    return tagged(request, {"signs": page, "next": next_cursor})
 
 
 async def show(service: Service, request: Request, app: App, signature: Signature) -> Response:
-    """`GET /v1/signs/{id}`: with every version, what was decided of it and why, and the timeline."""
+    """`GET /v1/signs/{id}`: with versions, decisions and timeline."""
     no_parameters(request)
     db = service.db.scan
     known = await reasons.list_(db)
@@ -96,7 +97,7 @@ async def show(service: Service, request: Request, app: App, signature: Signatur
 async def show_image(
     service: Service, request: Request, app: App, signature: Signature, n: str, slot: str
 ) -> Response:
-    """`GET /v1/signs/{id}/versions/{n}/images/{slot}`: the original, as a download, never inline."""
+    """`GET /v1/signs/{id}/versions/{n}/images/{slot}`: the original, always a download."""
     no_parameters(request)
     image = await _find_image(service, app, signature, n, slot)
     headers = not_modified(image.sha256)
@@ -117,17 +118,17 @@ async def show_image(
 
 
 async def withdraw(service: Service, request: Request, app: App, signature: Signature) -> Response:
-    """`POST /v1/signs/{id}/withdraw`: out of the audit, kept to be modified and submitted again."""
+    """`POST /v1/signs/{id}/withdraw`: out of the audit, to be modified later."""
     no_parameters(request)
     await actions.withdraw(service.db, app=app, signature_id=signature.id, actor=app.actor, now=service.now())
     return Response(body=encode({"sign_id": signature.id}))
 
 
 async def check(service: Service, request: Request, app: App) -> Response:
-    """`POST /v1/signs/check`: everything that create, or modify, would refuse; nothing is stored."""
-    asked = Parameters.of_query(request)
-    target = asked.integer("sign_id", 1, ID_MAX)
-    asked.finish()
+    """`POST /v1/signs/check`: the problems that create, or modify, would report."""
+    query = Parameters.of_query(request)
+    target = query.integer("sign_id", 1, ID_MAX)
+    query.finish()
     with MultipartBody() as form:
         await read_form(service, request, form)
         problems = await actions.check(
@@ -140,21 +141,15 @@ async def check(service: Service, request: Request, app: App) -> Response:
             problems=form.problems,
             now=service.now(),
         )
-    found = [
-        {
-            "code": int(problem.code),
-            "message": problem.code.message,
-            "field": problem.field,
-            "reason": problem.reason.to(request.language),
-            "hint": problem.hint.to(request.language),
-        }
+    details = [
+        {"code": int(problem.code), "message": problem.code.message} | detail(problem, request.language)
         for problem in problems
     ]
-    return Response(body=encode({"ok": not found, "problems": found}))
+    return Response(body=encode({"ok": not details, "problems": details}))
 
 
 def make_sign(listed: Listed, app: App, known: dict[str, Reason], language: str) -> Sign:
-    """Return what the API says of a signature."""
+    """Return a signature as the API shows it."""
     signature = listed.signature
     used = int(app.in_use_id == signature.id)
     why = refuse_reason(known, listed.reasons, listed.note, language) if listed.reasons else None
@@ -174,7 +169,7 @@ def make_sign(listed: Listed, app: App, known: dict[str, Reason], language: str)
 async def _find_image(service: Service, app: App, signature: Signature, n: str, slot: str) -> Image:
     """Return an image of a version.
 
-    Raises: ApiError 51001 for a segment that cannot name one, 50016 for one that does not exist.
+    Raises: ApiError 51001 for an invalid version or slot, 50016 for an image that does not exist.
     """
     path = Parameters({"n": sign_id(n), "slot": slot})
     version = path.integer("n", 1, ID_MAX) or 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,6 +30,7 @@ from smsign.console import (
 from smsign.console.context import HOME, Context, not_here
 from smsign.domain.accounts import Role
 from smsign.errors import ApiError, Code, InvalidInput, NotFound
+from smsign.http.router import Router, known_method
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
 
@@ -47,7 +47,7 @@ ADMINS = frozenset({Role.ADMIN})
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A path; names in braces are numbers, or words where the pattern says `:word`."""
+    """A path with its handlers; the names in braces are positive integers, except those in TEXTS."""
 
     pattern: str
     roles: frozenset[Role] | None
@@ -57,14 +57,14 @@ class Route(msgspec.Struct, frozen=True):
 
 ROUTES = (
     Route("/console", OPEN, get=people.home),
-    Route("/console/static/{name:word}", OPEN, get=people.static),
+    Route("/console/static/{name}", OPEN, get=people.static),
     Route("/console/choose", OPEN, post=people.choose),
     Route("/console/sign-in", OPEN, get=people.show_sign_in, post=people.sign_in),
     Route("/console/sign-in/code", OPEN, get=people.show_code, post=people.check_code),
     Route("/console/sso", OPEN, get=sso.begin),
     Route("/console/sso/back", OPEN, get=sso.finish),
     Route("/console/sign-out", OPEN, post=people.sign_out),
-    Route("/console/welcome/{token:word}", OPEN, get=people.show_welcome, post=people.welcome),
+    Route("/console/welcome/{token}", OPEN, get=people.show_welcome, post=people.welcome),
     Route("/console/me", ANYONE, get=me.show),
     Route("/console/me/password", ANYONE, post=me.change_password),
     Route("/console/me/totp", ANYONE, get=me.show_totp, post=me.turn_on_totp),
@@ -98,7 +98,7 @@ ROUTES = (
     Route("/console/signatures/{signature}/resubmit", OWNERS, get=submit.show_again, post=submit.resubmit),
     Route("/console/signatures/{signature}/delete", OWNERS, post=signatures.delete),
     Route("/console/signatures/{signature}/reopen", ADMINS, post=signatures.reopen),
-    Route("/console/signatures/{signature}/images/{version}/{slot:word}", ANYONE, get=images.show),
+    Route("/console/signatures/{signature}/images/{version}/{slot}", ANYONE, get=images.show),
     Route("/console/desk", AUDITORS, get=desk.show_queue, post=desk.decide_many),
     Route("/console/desk/live", AUDITORS, get=desk.live),
     Route("/console/desk/next", AUDITORS, post=desk.take_next),
@@ -113,8 +113,10 @@ ROUTES = (
     Route("/console/figures", STAFF, get=ledger.show_figures),
     Route("/console/ledger", ADMINS, get=ledger.search, post=ledger.verify),
 )
+TEXTS = frozenset({"name", "token", "slot"})
+_NUMBER = re.compile("[1-9][0-9]{0,9}")
 COOKIE = people.SESSION
-_NAME = re.compile(r"\{(\w+)(:word)?\}")
+_ROUTER = Router({route.pattern: route for route in ROUTES})
 
 
 async def handle(service: Service, request: Request) -> Response:
@@ -151,8 +153,7 @@ async def _route(ctx: Context) -> Response:
         return ctx.go(_above(request.path))  # the address bar has it after a post that was answered at once
     if handler is None:
         allow = b", ".join([b"GET"] * bool(route.get) + [b"POST"] * bool(route.post))
-        if request.method not in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-            request.method = "OTHER"
+        request.method = known_method(request.method)
         return Response(405, b"", ((b"allow", allow), *pages.HEADERS[1:]))
     if request.method == "POST" and not from_here(request):
         return ctx.page("cross.html", status=403)
@@ -175,15 +176,21 @@ def from_here(request: Request) -> bool:
 
 
 def find(path: str) -> tuple[Route | None, dict[str, int | str]]:
-    """Return the route of a path, and what stands in place of its names."""
-    for route, pattern in _patterns():
-        if found := pattern.fullmatch(path):
-            values = found.groupdict()
-            return route, {
-                name: value if f"{{{name}:word}}" in route.pattern else int(value)
-                for name, value in values.items()
-            }
-    return None, {}
+    """Return the route of a path, and the values of its names; None for an unknown path."""
+    found = _ROUTER.find(path)
+    if found is None:
+        return None, {}
+    pattern, route, segments = found
+    names = [part[1:-1] for part in pattern.split("/") if part[:1] == "{"]
+    values: dict[str, int | str] = {}
+    for name, segment in zip(names, segments, strict=True):
+        if name in TEXTS:
+            values[name] = segment
+        elif _NUMBER.fullmatch(segment):
+            values[name] = int(segment)
+        else:
+            return None, {}
+    return route, values
 
 
 async def _know(ctx: Context) -> None:
@@ -208,12 +215,3 @@ def _ask_to_sign_in(ctx: Context) -> Response:
         page = ctx.back(HOME)
         return ctx.page("signed_out.html", status=401, to="" if page == HOME else page)
     return ctx.go(f"{HOME}/sign-in", to="?".join(filter(None, (request.path, request.query))))
-
-
-@cache
-def _patterns() -> tuple[tuple[Route, re.Pattern[str]], ...]:
-    return tuple((route, re.compile(_NAME.sub(_group, route.pattern), re.ASCII)) for route in ROUTES)
-
-
-def _group(name: re.Match[str]) -> str:
-    return f"(?P<{name[1]}>[\\w.-]{{1,100}})" if name[2] else f"(?P<{name[1]}>[1-9][0-9]{{0,9}})"

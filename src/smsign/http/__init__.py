@@ -1,1 +1,1 @@
-"""What every page and every call shares: requests, responses, forms, and what happens around them."""
+"""The HTTP layer under the API and the console: requests, responses, forms, middleware, metrics."""

@@ -1,4 +1,4 @@
-"""What /metrics tells, in the Prometheus text format.
+"""The metrics at /metrics, in the Prometheus text format.
 
 With several server processes, prometheus-client adds them up through files in the folder that
 PROMETHEUS_MULTIPROC_DIR names; `smsign serve` makes it before this module is imported.
@@ -16,7 +16,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 _seconds = Histogram(
     "smsign_request_seconds",
-    "Time to answer, in seconds; its count is the number of requests.",
+    "Time until the response, in seconds; its count is the number of requests.",
     ["route", "method", "status", "code"],
     buckets=_BUCKETS,
 )
@@ -25,12 +25,12 @@ _waiting = Gauge(
 )
 _delivery_seconds = Histogram(
     "smsign_delivery_seconds",
-    "Time that receivers of callbacks take, in seconds; its count is the number of attempts.",
+    "Time of one delivery attempt to a callback, in seconds; its count is the number of attempts.",
     ["form", "outcome"],
     buckets=_BUCKETS,
 )
 _outbox = Gauge(
-    "smsign_outbox_events", "Events that endpoints are still to be told of.", multiprocess_mode="mostrecent"
+    "smsign_outbox_events", "Events that wait in the outbox for delivery.", multiprocess_mode="mostrecent"
 )
 _outbox_age = Gauge(
     "smsign_outbox_oldest_seconds", "Age of the oldest of them, in seconds.", multiprocess_mode="mostrecent"
@@ -40,7 +40,7 @@ _children: dict[tuple[str, str, int, int], Histogram] = {}
 
 
 def observe(route: str, method: str, status: int, code: int, seconds: float) -> None:
-    """Count one answered request and the time that it took."""
+    """Count one request and the time until its response."""
     key = (route, method, status, code)
     child = _children.get(key)
     if child is None:
@@ -48,16 +48,16 @@ def observe(route: str, method: str, status: int, code: int, seconds: float) -> 
     child.observe(seconds)
 
 
-def observe_delivery(form: str, outcome: str, seconds: float) -> None:
-    """Count one attempt to tell an endpoint, and the time that its receiver took."""
-    _delivery_seconds.labels(form, outcome).observe(seconds)
+def observe_delivery(format: str, outcome: str, seconds: float) -> None:
+    """Count one delivery attempt in a callback format, and the time that it took."""
+    _delivery_seconds.labels(format, outcome).observe(seconds)
 
 
 def render(waiting: float, *, outbox: float, oldest_s: float) -> bytes:
-    """Return all figures.
+    """Return all metrics as text.
 
-    `waiting` is how many signatures are in the audit, `outbox` how many events are still to be told, the
-    oldest of them since `oldest_s` seconds.
+    `waiting` is the number of signatures in the audit, `outbox` the number of events in the outbox,
+    `oldest_s` the age of the oldest of these in seconds.
     """
     _waiting.set(waiting)
     _outbox.set(outbox)

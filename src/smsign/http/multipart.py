@@ -1,7 +1,7 @@
-"""The form of a submission, streamed: texts into memory, images into the spool, nothing else kept.
+"""Streaming parser for multipart/form-data: texts go to memory, images to the spool, other parts are dropped.
 
-What a part is depends on its field name alone, never on a filename or a Content-Type: published clients
-send images without either, with `application/octet-stream`, or with a whole local path.
+The field name alone says what a part is, never its filename or Content-Type: published clients send images
+without either, with `application/octet-stream`, or with a whole local path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from smsign.http.wire import Request, boundary
 from smsign.storage.blobs.upload import Upload
 
 TEXT_BYTES = 64 * 1024
-"""What is kept of a text: far more than any rule allows, so that the rule refuses it."""
+"""How much of a text is read: far more than any rule allows, so that the rule reports it as too long."""
 
 PARTS_MAX = 64
 HEAD_LINES, HEAD_LINE_BYTES = 8, 4224
@@ -42,20 +42,20 @@ _ALIASES = {"image": images.UNNUMBERED}
 _UTF_8 = codecs.getincrementaldecoder("utf-8")
 
 _ABSENT = {"type": b"0", "remark": b"null"}
-"""What two published clients (C#, Java) send for a value that was not set."""
+"""What two published clients (C#, Java) send for a value that is not set."""
 
-_AS_IT_IS = frozenset(("binary", "8bit", "7bit"))
-"""What published Java clients say of a part (RFC 7578, 4.7, knows no other in a form)."""
+_IDENTITY_ENCODINGS = frozenset(("binary", "8bit", "7bit"))
+"""Values of Content-Transfer-Encoding that published Java clients send (RFC 7578, 4.7, allows no other)."""
 
 
 class MultipartBody:
-    """What a body held; when left, it removes the images that were not kept."""
+    """The texts and images of a body. As a context manager it deletes the uploads that were not stored."""
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.uploads: list[Upload] = []
         self.problems: list[Problem] = []
-        """What is wrong with the form itself, and does not keep the rest of it from being read."""
+        """Errors in the form itself that do not stop the rest of it from being read."""
 
     def __enter__(self) -> MultipartBody:
         return self
@@ -66,10 +66,10 @@ class MultipartBody:
 
 
 async def read_form(service: Service, request: Request, form: MultipartBody) -> None:
-    """Read the body of `request` into `form`, within the bounds that the settings name.
+    """Read the body of `request` into `form`, within the limits of the settings.
 
-    Raises: Refusal 50003 for an empty body, 50017 for another media type, 50007 for one that is
-    unreadable, too large, too slow or has too many parts.
+    Raises: ApiError 50003 for an empty body, 50017 for another media type, 50007 for one that is
+    malformed, too large, too slow or has too many parts.
     """
     delimiter = boundary(request.header(b"content-type")) if request.content_length else b""
     rules = service.rules
@@ -90,23 +90,23 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
         max_segment_count=PARTS_MAX,
         max_header_count=HEAD_LINES,
         max_header_size=HEAD_LINE_BYTES,
-        header_charset="latin-1",  # a Windows path in GBK is no reason to refuse a form
+        header_charset="latin-1",  # a filename may be a Windows path in GBK
     )
     reader = _Reader(form, rules, service.blobs.spool)
     try:
         with parser:
-            await reader.take(parser, first)
+            await reader.feed(parser, first)
             async for chunk in body:
                 if not parser.closed:
-                    await reader.take(parser, chunk)
+                    await reader.feed(parser, chunk)
     except ParserLimitReached as error:
         raise ApiError(Code.INVALID_BODY, [_TOO_MANY_PARTS]) from error
     except MultipartError as error:
         raise ApiError.of(
             Code.INVALID_BODY,
             "body",
-            f"unreadable: {error}",
-            "无法解析",
+            f"malformed: {error}",
+            "格式错误，无法解析",
             "send a well-formed multipart/form-data body",
             "请发送格式正确的 multipart/form-data",
         ) from error
@@ -115,12 +115,12 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
 
 
 def body_max(rules: Rules) -> int:
-    """Return how many bytes a body may have: all images at their largest, and the texts."""
+    """Return the limit of a body in bytes: all images at their largest, and the texts."""
     return images.COUNT_MAX * rules.image_bytes + _SLACK_BYTES
 
 
 class _Reader:
-    """Sorts a parser's events into a form."""
+    """Adds the parts that a parser finds to a form."""
 
     def __init__(self, form: MultipartBody, rules: Rules, spool: Path) -> None:
         self._form = form
@@ -131,25 +131,25 @@ class _Reader:
         self._upload: Upload | None = None
         self._encoding = ""
         self.encoded: list[Problem] = []
-        """The texts that came encoded: what they say is not known, so nothing else is said of the form."""
+        """Errors for encoded texts. Their content is unknown, so no other error is reported with them."""
 
-    async def take(self, parser: PushMultipartParser, chunk: bytes) -> None:
+    async def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
         for event in parser.parse(chunk):
             if isinstance(event, MultipartSegment):
                 self._name = _ALIASES.get(event.name or "", event.name or "")
                 self._text.clear()
                 self._upload = None
-                more = len(event.headerlist) > 1  # than the field's name, which is all that most parts have
+                more = len(event.headerlist) > 1  # most parts have Content-Disposition alone
                 self._encoding = event.header("Content-Transfer-Encoding", "").lower() if more else ""
             elif event is None:
                 self._end_part()
             elif self._name in images.FIELDS:
-                await self._take_image(bytes(event))
+                await self._write_image(bytes(event))
             elif self._name in signatures.FIELDS:
                 self._text += event[: TEXT_BYTES - len(self._text)]
 
-    async def _take_image(self, chunk: bytes) -> None:
-        if self._upload is None:  # made at the first byte: an empty part is an absent one
+    async def _write_image(self, chunk: bytes) -> None:
+        if self._upload is None:  # created at the first byte: an empty part counts as absent
             self._upload = Upload(self._name, self._spool, at_most=self._rules.image_bytes)
             self._form.uploads.append(self._upload)
         await self._upload.write(chunk)
@@ -157,7 +157,7 @@ class _Reader:
     def _end_part(self) -> None:
         if not self._text or bytes(self._text) == _ABSENT.get(self._name):
             return
-        if self._encoding and self._encoding not in _AS_IT_IS:
+        if self._encoding and self._encoding not in _IDENTITY_ENCODINGS:
             self.encoded.append(_encoded(self._name, self._encoding))
             return
         if self._name in self._form.fields:
@@ -165,19 +165,18 @@ class _Reader:
             if problem not in self._form.problems:
                 self._form.problems.append(problem)
             return
-        # Bytes that are not UTF-8 become surrogates, which the rules refuse by name; half a character where a
-        # text was cut is none of them.
+        # Bytes that are not UTF-8 become surrogates, which the rules report. Half a character at the end of a
+        # truncated text must not become one.
         whole = len(self._text) < TEXT_BYTES
         self._form.fields[self._name] = _UTF_8("surrogateescape").decode(self._text, final=whole)
 
 
 def _encoded(name: str, encoding: str) -> Problem:
-    told = encoding[:20]
     return Problem.of(
         Code.INVALID_BODY,
         name,
-        f"encoded as {told}, which a form cannot be",
-        f"使用了表单不支持的编码 {told}",
-        "send the text itself, without Content-Transfer-Encoding or with binary, 8bit or 7bit",
+        f"encoded as {encoding[:20]}, which is not supported in a form",
+        f"使用了表单不支持的编码 {encoding[:20]}",
+        "send the text as it is, without Content-Transfer-Encoding or with binary, 8bit or 7bit",
         "请直接发送原文，不带 Content-Transfer-Encoding，或使用 binary、8bit、7bit",
     )

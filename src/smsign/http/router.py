@@ -1,4 +1,4 @@
-"""The router of the API and of the console: a table of paths, in which a name in braces is one segment."""
+"""The router of the API and the console: a table of paths, where a name in braces matches one segment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Router(Generic[T]):
-    """Finds what a table has for a path. A path without names goes first, then the table's order decides."""
+    """Finds the route of a path. A path without names goes first, then the order of the table decides."""
 
     def __init__(self, table: Mapping[str, T]) -> None:
         self._table = table
@@ -22,7 +22,7 @@ class Router(Generic[T]):
                 self._patterns.setdefault(len(parts), []).append((parts, pattern))
 
     def find(self, path: str) -> tuple[str, T, list[str]] | None:
-        """Return the pattern, its row, and the segments in place of its names; None for an unknown path."""
+        """Return the pattern, its route, and the segments that its names match; None for an unknown path."""
         if path in self._table:
             return path, self._table[path], []
         segments = path.split("/")
@@ -39,5 +39,5 @@ class Router(Generic[T]):
 
 
 def known_method(method: str) -> str:
-    """Return a method as metrics count it: one name for all that HTTP does not define."""
+    """Return a method as a label for metrics: OTHER for any that HTTP does not define, so labels stay few."""
     return method if method in METHODS else "OTHER"

@@ -1,7 +1,7 @@
-"""The ASGI application: what happens around every request, whichever area answers it.
+"""The ASGI application: the middleware of every request, lifespan and graceful shutdown.
 
-Around every request: an id, the client's address and language, the log line, the figures. What a path
-means is the business of the areas: the wire's is `http`, the pages' is `console`.
+The middleware sets the request id, the client's address (behind trusted proxies) and the language (content
+negotiation), writes the access log and counts metrics. The paths belong to the mounts, `api` and `console`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ PATH_LOGGED = 300
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Area(msgspec.Struct, frozen=True):
-    """All paths that begin with `prefix`.
+class Mount(msgspec.Struct, frozen=True):
+    """An application for all paths that begin with `prefix`.
 
-    What `handle` raises is logged as an unhandled exception, and answered by `handle_exception`.
+    An exception that `handle` raises is logged, and `handle_exception` makes the response.
     """
 
     prefix: str
@@ -36,19 +36,19 @@ class Area(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Answers requests with one service, opened at startup and closed after the last answer.
+    """Serves requests with one service, which is opened at startup and closed after the last response.
 
-    `close_service` is told how many seconds are left of the time for a stop.
+    `close_service` gets the seconds that are left for the graceful shutdown.
     """
 
     def __init__(
         self,
-        areas: Sequence[Area],
+        mounts: Sequence[Mount],
         open_service: Callable[[], Awaitable[Service]],
         close_service: Callable[[Service, float], Awaitable[None]],
         started: Callable[[], None],
     ) -> None:
-        self._areas = areas
+        self._mounts = mounts
         self._open = open_service
         self._close = close_service
         self._started = started
@@ -73,7 +73,7 @@ class Server:
         await receive()
         try:
             self._service = await self._open()
-        except Exception as error:  # told to the server, which gives up
+        except Exception as error:  # the ASGI server logs it and exits
             await send({"type": "lifespan.startup.failed", "message": f"{error}"})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -89,18 +89,18 @@ class Server:
     async def _serve(self, request: Request, send: Send) -> None:
         started = time.perf_counter()
         service = self._service
-        assert service is not None, "no request comes before startup is complete"
+        assert service is not None, "requests are served after startup only"
         self._identify(request, service)
-        for area in self._areas:  # the last one takes every path
-            if request.path.startswith(area.prefix):
+        for mount in self._mounts:  # the last one has an empty prefix
+            if request.path.startswith(mount.prefix):
                 break
         try:
-            response = await area.handle(service, request)
-        except Exception as error:  # whatever it is, it is answered, and told to the operator
+            response = await mount.handle(service, request)
+        except Exception as error:
             service.log.error(
-                "unforeseen", error, request_id=request.id, method=request.method, path=request.path
+                "unhandled exception", error, request_id=request.id, method=request.method, path=request.path
             )
-            response = area.handle_exception(request)
+            response = mount.handle_exception(request)
         body = response.body if request.method != "HEAD" else b""
         seconds = time.perf_counter() - started
         metrics.observe(request.route, request.method, response.status, response.code, seconds)
@@ -116,13 +116,13 @@ class Server:
             request.app_id,
         )
         headers = [*response.headers, (b"x-request-id", request.id.encode())]
-        if request.waits:  # a body may follow now or not, which is the sender's choice
+        if request.expects_continue:  # the client may send its body or not, so no request can follow
             headers.append((b"connection", b"close"))
         if response.stream is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await _stream(response.stream, request, send)
             return
-        if response.status != 304:  # its length would be that of the 200 (RFC 9110, 8.6)
+        if response.status != 304:  # Content-Length would be that of the 200 (RFC 9110, 8.6)
             headers.insert(-1, (b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -145,20 +145,20 @@ class Server:
 
 
 async def _stream(chunks: AsyncIterator[bytes], request: Request, send: Send) -> None:
-    """Send `chunks` until they end or the reader is gone; an empty chunk is a chance to notice that."""
-    gone = asyncio.ensure_future(_gone(request))
+    """Send `chunks` until they end or the client disconnects, which an empty chunk lets this check."""
+    disconnected = asyncio.ensure_future(_disconnect(request))
     try:
         async for chunk in chunks:
-            if gone.done():
+            if disconnected.done():
                 break
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         else:
             await send({"type": "http.response.body", "body": b""})
     finally:
-        gone.cancel()
+        disconnected.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

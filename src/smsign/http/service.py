@@ -1,4 +1,4 @@
-"""What a handler works with."""
+"""The dependencies of a request handler, and the address of a client behind reverse proxies."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class Service(msgspec.Struct):
         return time.time_ns() // 1000
 
     def is_https(self, request: Request) -> bool:
-        """Say whether a request came over HTTPS, here or at a proxy before.
+        """Return whether a request arrived over HTTPS, here or at a reverse proxy.
 
-        X-Forwarded-Proto is believed from anyone: it changes nothing but the sender's own cookies and links.
+        X-Forwarded-Proto is trusted from any peer: it affects nothing but the sender's own cookies and links.
         """
         return bool(self.settings.tls_cert) or request.header(b"x-forwarded-proto") == "https"
 
     def origin(self, request: Request) -> str:
-        """Return how a client reached this server: scheme and host, as it says; not fit for HTML as it is."""
+        """Return scheme and host as the client sent them; escape before use in HTML."""
         host = request.header(b"host") or f"{self.settings.host}:{self.settings.port}"
         return f"{'https' if self.is_https(request) else 'http'}://{host}"
 
 
 def make_service(settings: Settings, stores: Stores, log: Log, sender: Sender) -> Service:
-    """Wire a service.
+    """Assemble a service.
 
     Raises: SetupError for a malformed list of trusted proxies.
     """
@@ -69,20 +69,20 @@ def make_service(settings: Settings, stores: Stores, log: Log, sender: Sender) -
 
 
 def client_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
-    """Return who sent a request: the peer, or what the last proxy that is not trusted is said to be.
+    """Return the address of the client: the peer, or behind trusted proxies the one that they forward.
 
-    X-Forwarded-For is read from the right, and only as far as those who wrote it are trusted. Over a Unix
-    socket the peer has no address; whoever may open the socket is trusted.
+    X-Forwarded-For is read from the right, as long as the address that wrote an entry is a trusted proxy.
+    Over a Unix socket the peer has no address, and is trusted.
     """
     address = peer
     for part in reversed(forwarded.split(",")):
-        if not _trusts(address, trusted) or not (part := part.strip()):
+        if not _is_trusted(address, trusted) or not (part := part.strip()):
             break
         address = part
     return address
 
 
-def _trusts(address: str, trusted: tuple[Network, ...]) -> bool:
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
     if not address:
         return True
     try:

@@ -1,4 +1,4 @@
-"""The throttle on guesses: at a masterSecret, at a password."""
+"""Throttling of wrong credentials, against brute force: API keys and passwords."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections import OrderedDict
 
 from smsign.errors import ApiError, Code
 
-REMEMBERED = 20_000
-"""Pairs of key and address whose failures are remembered; the oldest is forgotten first."""
+PAIRS_MAX = 20_000
+"""Pairs of key and address whose failures are counted; the oldest is dropped first."""
 
 
 class Throttle:
-    """Counts wrong secrets for a key from an address; too many in a window, and the pair must wait.
+    """Rate limit on failed authentications, for each pair of key (or account) and client address.
 
-    Another address is never held up by it: whoever has the right secret elsewhere goes on. Each server
-    process counts by itself.
+    The owner of a key is never locked out by another address. Each server process counts alone.
     """
 
     def __init__(self, failures_max: int, window_s: float) -> None:
@@ -24,7 +23,7 @@ class Throttle:
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
     def check(self, key: str, address: str, now_s: float, *, times: int = 1) -> None:
-        """Raise OutOfFreq while the pair must wait; `times` as many failures are let pass first."""
+        """Raise ApiError 50009 while the pair is over its limit; `times` multiplies the limit."""
         if not self._failures:
             return
         count, since_s = self._failures.get((key, address), (0, 0.0))
@@ -32,12 +31,12 @@ class Throttle:
             raise _too_many_failures(math.ceil(left_s))
 
     def failed(self, key: str, address: str, now_s: float) -> None:
-        """Count a wrong secret."""
+        """Count a failed authentication."""
         count, since_s = self._failures.pop((key, address), (0, now_s))
         if now_s - since_s >= self._window_s:
             count, since_s = 0, now_s
         self._failures[key, address] = (count + 1, since_s)
-        if len(self._failures) > REMEMBERED:
+        if len(self._failures) > PAIRS_MAX:
             self._failures.popitem(last=False)
 
 
@@ -45,10 +44,10 @@ def _too_many_failures(retry_after_s: int) -> ApiError:
     error = ApiError.of(
         Code.OUT_OF_FREQ,
         "Authorization",
-        "too many wrong secrets for this key from this address",
-        "该地址对此 appKey 的错误密钥次数过多",
-        f"wait {retry_after_s} s, then send the right secret",
-        f"请等待 {retry_after_s} 秒，再使用正确的密钥",
+        "too many failed authentications for this appKey from this address",
+        "该地址对此 appKey 的认证失败次数过多",
+        f"wait {retry_after_s} s, then send the right masterSecret",
+        f"请等待 {retry_after_s} 秒，再使用正确的 masterSecret",
     )
     error.retry_after_s = retry_after_s
     return error

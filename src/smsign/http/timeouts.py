@@ -1,7 +1,7 @@
-"""How long to wait for a sender: many waits, one timer.
+"""Timeouts of request bodies, with one timer for all of them.
 
-A timer for each chunk received costs as much as parsing a small form; one that looks at all waits now and
-then costs nothing, and a slow sender is told so a little later than to the millisecond.
+`asyncio.timeout` around each chunk costs 20 µs, a tenth of a create (measured in process). One timer that
+checks all waits ten times a second costs next to nothing, and ends a slow upload a little late.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LOOK_S = 0.1
-"""How often the waits are looked at, and so how late one may be ended."""
+CHECK_S = 0.1
+"""The interval of the checks, and so how late a timeout may be."""
 
 
 class BodyTimeouts:
-    """Ends the waits of one event loop that last too long."""
+    """Cancels the waits of one event loop that last too long."""
 
     def __init__(self) -> None:
-        self._waits: dict[asyncio.Task[object], float] = {}
+        self._deadlines: dict[asyncio.Task[object], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    async def wait(self, coming: Awaitable[T], seconds: float) -> T:
-        """Return what comes.
+    async def wait(self, awaitable: Awaitable[T], seconds: float) -> T:
+        """Return what `awaitable` returns.
 
         Raises: TimeoutError when it takes longer than `seconds`.
         """
         task = asyncio.current_task()
-        assert task is not None, "only a task can be ended"
-        self._waits[task] = time.monotonic() + seconds
+        assert task is not None, "only a task can be cancelled"
+        self._deadlines[task] = time.monotonic() + seconds
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+            self._timer = asyncio.get_running_loop().call_later(CHECK_S, self._check)
         try:
-            return await coming
+            return await awaitable
         except asyncio.CancelledError:
-            if task not in self._waits and task.uncancel() <= 0:
+            if task not in self._deadlines and task.uncancel() <= 0:
                 raise TimeoutError from None
             raise
         finally:
-            self._waits.pop(task, None)
+            self._deadlines.pop(task, None)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = time.monotonic()
-        for task in [task for task, until in self._waits.items() if until <= now]:
-            del self._waits[task]
+        for task in [task for task, deadline in self._deadlines.items() if deadline <= now]:
+            del self._deadlines[task]
             task.cancel()
-        waiting = bool(self._waits)
-        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look) if waiting else None
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CHECK_S, self._check) if self._deadlines else None

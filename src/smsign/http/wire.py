@@ -1,6 +1,6 @@
-"""Requests and responses as ASGI gives and takes them, and the quirks of the wire.
+"""ASGI requests and responses, and lenient reading of the headers that published clients send.
 
-A header quirk lives here with a word on who sends it; a quirk of the body lives in `multipart.py`.
+Each leniency names the client that needs it; those for bodies are in `multipart.py`.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON = (b"content-type", b"application/json")
 HEADERS_MAX_BYTES = 64 * 1024
 BODY_RATE = 1024
-"""Bytes a second that an upload must keep up on average."""
-PIECE_BYTES = 64 * 1024
-"""What is handed on at a time: the server's chunks may be a megabyte, and 64 uploads come at once."""
-LINGER_S = 3.0
-LINGER_BYTES = 64 * 1024 * 1024
+"""The lowest average speed of an upload, in bytes a second."""
+CHUNK_BYTES = 64 * 1024
+"""The largest chunk that a handler gets: the server's may have a megabyte, times 64 uploads at once."""
+DRAIN_S = 3.0
+DRAIN_BYTES = 64 * 1024 * 1024
 
-LESS = Text("send less", "请减少提交的内容")
+SEND_LESS = Text("send less", "请减少提交的内容")
 
 encode = msgspec.json.Encoder().encode
 
 
 class Response(msgspec.Struct):
-    """An answer. `code` is the contract's, for the log; Content-Length is added when it is sent."""
+    """A response. `code` is the contract's return code, for the log; Content-Length is added on sending."""
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
     code: int = int(Code.SUCCESS)
     stream: AsyncIterator[bytes] | None = None
-    """In place of `body`: what is sent as it comes, until it ends or the reader goes away."""
+    """A body of unknown length in place of `body`, sent until it ends or the client disconnects."""
 
 
 class Request:
-    """A request, its body still on the way."""
+    """A request whose body has not been read yet."""
 
     id = ""
     language = "en"
     route = "unknown"
     app_id: int | None = None
     path_logged = ""
-    """What the log shows in place of a path that bears a secret."""
+    """What the access log has in place of a path that contains a secret."""
     done = False
-    """True once the whole body was received."""
+    """True once the whole body has been received."""
     _received = 0
 
     def __init__(self, scope: Scope, receive: Receive, timeouts: BodyTimeouts) -> None:
@@ -73,34 +73,34 @@ class Request:
 
     @property
     def query(self) -> str:
-        """Return what follows the question mark, still encoded."""
+        """Return the query string, still percent-encoded."""
         return str(self._scope.get("query_string", b""), "latin-1")
 
     def header(self, name: bytes) -> str:
-        """Return a header, or an empty text; lines that repeat it are joined (RFC 9110, 5.3)."""
+        """Return a header, or an empty text; repeated ones are joined by commas (RFC 9110, 5.3)."""
         value = self.headers.get(name)
         return value.decode("latin-1") if value else ""
 
     @property
     def content_length(self) -> int | None:
-        """Return the announced size of the body in bytes, or None."""
+        """Return Content-Length in bytes, or None."""
         return parse_int(self.header(b"content-length"))
 
     @property
     def has_body(self) -> bool:
-        """Say whether a body was announced (RFC 9112, 6.3)."""
+        """Return whether the headers announce a body (RFC 9112, 6.3)."""
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     @property
-    def waits(self) -> bool:
-        """Say whether the sender waits to be asked for the body, as curl does (RFC 9110, 10.1.1)."""
+    def expects_continue(self) -> bool:
+        """Return whether the client still waits for 100 Continue, as curl does (RFC 9110, 10.1.1)."""
         return not self._received and not self.done and b"expect" in self.headers and self.has_body
 
-    async def body(self, *, at_most: int, timeout_s: float, hint: Text = LESS) -> AsyncIterator[bytes]:
-        """Yield the body chunk by chunk; `hint` is for a sender who sends too much.
+    async def body(self, *, at_most: int, timeout_s: float, hint: Text = SEND_LESS) -> AsyncIterator[bytes]:
+        """Yield the body in chunks; `hint` is the hint of the error for a body that is too large.
 
-        Raises: Refusal 50007 when it is larger than `at_most` bytes, when nothing arrives for `timeout_s`
-        seconds, when it arrives slower than BODY_RATE, or when the sender goes away.
+        Raises: ApiError 50007 when it is larger than `at_most` bytes, when nothing arrives for `timeout_s`
+        seconds, when it arrives slower than BODY_RATE, or when the client disconnects.
         """
         if (self.content_length or 0) > at_most:
             raise _too_large(at_most, hint)
@@ -133,17 +133,17 @@ class Request:
             self.done = not message.get("more_body", False)
             if self._received > at_most:
                 raise _too_large(at_most, hint)
-            for start in range(0, len(chunk), PIECE_BYTES):
-                yield chunk[start : start + PIECE_BYTES]
+            for start in range(0, len(chunk), CHUNK_BYTES):
+                yield chunk[start : start + CHUNK_BYTES]
 
     async def drain(self) -> None:
-        """Take what the sender still sends after an early answer, within bounds, and drop it.
+        """Read and drop the rest of the body after an early response, within limits.
 
-        A socket closed on unread bytes is reset, and the sender would never read the answer.
+        A socket that is closed with unread bytes is reset, and the client would lose the response.
         """
-        left = LINGER_BYTES
-        with contextlib.suppress(Exception):  # timed out, or gone: the answer is on its way already
-            async with asyncio.timeout(LINGER_S):
+        left = DRAIN_BYTES
+        with contextlib.suppress(Exception):  # a timeout or a disconnect: the response is sent already
+            async with asyncio.timeout(DRAIN_S):
                 while not self.done and left > 0:
                     message = await self.receive()
                     left -= len(message.get("body", b""))
@@ -158,13 +158,13 @@ def _join(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def boundary(content_type: str) -> bytes:
-    """Return the boundary of a multipart/form-data header.
+    """Return the boundary in a multipart/form-data Content-Type.
 
-    Read leniently: `multipart/form-data ; boundary=========7d4a6d158c9` (a published Java client: the
-    space, and a boundary that begins with `=`), `multipart/form-data;; boundary=…` (the contract's own
-    curl line), quoted boundaries (several).
+    Lenient for `multipart/form-data ; boundary=========7d4a6d158c9` (a published Java client: the space,
+    and a boundary that begins with `=`), `multipart/form-data;; boundary=…` (the contract's own curl
+    line), and quoted boundaries (several clients).
 
-    Raises: Refusal 50017 for another media type, 50007 without a boundary.
+    Raises: ApiError 50017 for another media type, 50007 without a boundary.
     """
     kind, _, parameters = content_type.partition(";")
     if kind.strip().lower() != "multipart/form-data":
@@ -195,13 +195,13 @@ def boundary(content_type: str) -> bytes:
 
 
 def sign_id(text: str) -> int | None:
-    """Return the id in a path, or None if it is not a positive integer of 32 bits without leading zeros."""
+    """Return the id in a path, or None unless it is a positive 32-bit integer without leading zeros."""
     return parse_int(text, 1, ID_MAX) if text[:1] != "0" else None
 
 
 def language(accepted: str, default: str) -> str:
-    """Return "zh" or "en", whichever Accept-Language names first, or `default` (RFC 9110, 12.5.4)."""
-    weighed = []
+    """Negotiate the language: "zh" or "en" by Accept-Language, or else `default` (RFC 9110, 12.5.4)."""
+    weighted = []
     for part in accepted.split(",")[:20]:
         tag, _, parameter = part.strip().lower().partition(";")
         try:
@@ -209,8 +209,8 @@ def language(accepted: str, default: str) -> str:
         except ValueError:
             continue
         if weight > 0:
-            weighed.append((-weight, tag.strip()[:2]))
-    ordered = sorted(weighed, key=lambda pair: pair[0])
+            weighted.append((-weight, tag.strip()[:2]))
+    ordered = sorted(weighted, key=lambda pair: pair[0])
     return next((tag for _, tag in ordered if tag in ("zh", "en")), default)
 
 
