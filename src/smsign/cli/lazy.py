@@ -1,80 +1,60 @@
-"""Commands that are imported when they are run: `smsign --help` and completion load none of them."""
+"""Lazy loading of commands: `smsign --help` and completion import no command."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+
+from smsign.errors import SetupError
 
 INTERRUPTED = 130
 """128 and the number of SIGINT."""
 
 
-class LazyCommands(MutableMapping[str, click.Command]):
-    """A table of {name: (module, what it does)}; a command is imported once it is asked for.
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run; listed in the order of their table.
 
-    What a command does stands here once more, so that it can be told without importing; a test compares.
+    `lazy` is {name: (module, help)}. A test holds that the help is the command's own.
     """
 
-    def __init__(self, table: Mapping[str, tuple[str, str]]) -> None:
-        self.table = dict(table)
-        self._loaded: dict[str, click.Command] = {}
-
-    def __getitem__(self, name: str) -> click.Command:
-        if name not in self._loaded:
-            module = import_module(self.table[name][0])
-            # A name that Python or a module uses otherwise bears an underscore: import_.
-            self._loaded[name] = getattr(module, f"{name}_", None) or getattr(module, name)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        self.table[name] = ("", command.get_short_help_str(200))
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self.table[name]
-        self._loaded.pop(name, None)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.table)
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-
-class LazyGroup(click.Group):
-    """A group of lazy commands, told in the order of their table."""
-
     def __init__(self, name: str | None = None, *, lazy: Mapping[str, tuple[str, str]], **given: Any) -> None:
-        self._lazy = LazyCommands(lazy)
-        super().__init__(name, self._lazy, **given)
+        stubs = {command: click.Command(command, short_help=text) for command, (_, text) in lazy.items()}
+        super().__init__(name, stubs, **given)
+        self._modules = {command: module for command, (module, _) in lazy.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of all commands."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that is run.
+
+        Raises: SetupError when the packages of the server are not installed.
+        """
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return name, command, rest
+        try:
+            module = import_module(self._modules[name])
+        except ModuleNotFoundError as error:
+            if (error.name or "smsign").partition(".")[0] in {"smsign", *sys.stdlib_module_names}:
+                raise
+            if ctx.resilient_parsing:  # completion
+                return name, command, rest
+            raise SetupError(f"{name} needs the server; install it: pip install 'smsign[server]'") from error
+        # A command whose name is a keyword or used otherwise has an underscore: import_.
+        return name, getattr(module, f"{name}_", None) or getattr(module, name), rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Ctrl-C ends it as a shell expects, and not as a refusal does."""
+        """Run the command; exit with 130 on Ctrl-C, as shells expect."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("smsign: stopped", err=True)
+            click.echo("smsign: interrupted", err=True)
             sys.exit(INTERRUPTED)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return all names."""
-        return list(self._lazy)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands of the help page."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in self._lazy.table.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command's name."""
-        found = [
-            CompletionItem(name, help=about)
-            for name, (_, about) in self._lazy.table.items()
-            if name.startswith(incomplete)
-        ]
-        return found + click.Command.shell_complete(self, ctx, incomplete)

@@ -1,26 +1,27 @@
-"""Flags made from the table of settings, and what all commands share."""
+"""Options made from the table of settings, and decorators for commands that open the stores."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import getpass
 import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from smsign import config
+from smsign.cli.output import json_option
 from smsign.config import SETTINGS, Setting, Settings
-from smsign.storage.open import Stores, open_stores
+from smsign.storage.open import open_stores
 
-T = TypeVar("T")
 Command = Callable[..., Any]
 
 
 def settings_options(wanted: Callable[[Setting], bool]) -> Callable[[Command], Command]:
-    """Add the flags of the settings that are wanted."""
+    """Add an option for each setting that is wanted."""
 
     def decorate(command: Command) -> Command:
         for setting in reversed(SETTINGS.values()):
@@ -37,49 +38,43 @@ def settings_options(wanted: Callable[[Setting], bool]) -> Callable[[Command], C
     return decorate
 
 
-def stored(command: Command) -> Command:
-    """Make a command of `stores -> …`: add --json and the flags that say where things are kept."""
+def with_stores(command: Command) -> Command:
+    """Make a command of `async (stores, …)`: open the stores, and add --json and the storage options."""
 
+    @functools.wraps(command)
     async def run(settings: Settings, **given: Any) -> None:
-        await _with_stores(settings, lambda stores: command(stores, **given))
+        stores = await open_stores(settings)
+        try:
+            await command(stores, **given)
+        finally:
+            await stores.close()
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    return settled(run)
+    return with_settings(run)
 
 
-def settled(command: Command) -> Command:
-    """Make a command of `settings -> …`, which opens for itself what it needs; the flags are the same."""
+def with_settings(command: Command) -> Command:
+    """Make a command of `async (settings, …)`: add --json and the storage options."""
 
     @settings_options(lambda setting: setting.stored)
-    @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+    @json_option
+    @functools.wraps(command)
     def run(**given: Any) -> None:
         settings = take_settings(given)
         asyncio.run(command(settings, **given))
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = [*getattr(command, "__click_params__", []), *run.__click_params__]  # type: ignore[attr-defined]
     return run
 
 
 def take_settings(given: dict[str, Any]) -> Settings:
-    """Remove the settings' flags from `given`; return the settings, from all sources.
+    """Remove the options of settings from `given`; return the settings from all sources.
 
     Raises: SetupError.
     """
     return config.load({name: given.pop(name) for name in SETTINGS if name in given})
 
 
-async def _with_stores(settings: Settings, work: Callable[[Stores], Awaitable[T]]) -> T:
-    stores = await open_stores(settings)
-    try:
-        return await work(stores)
-    finally:
-        await stores.close()
-
-
 def actor() -> str:
-    """Return who runs the command, for the ledger."""
+    """Return the user who runs the command, for the ledger."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

@@ -1,11 +1,11 @@
-"""How commands show what they found: tables for people, JSON for programs."""
+"""Output of commands: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 import msgspec
@@ -17,6 +17,8 @@ from rich.text import Text
 STATUS_WORDS = {0: "in the audit", 1: "passed", 2: "refused"}
 _STYLES = {0: "yellow", 1: "green", 2: "red"}
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 def show_json(value: object) -> None:
     """Print `value` as one JSON document."""
@@ -24,7 +26,7 @@ def show_json(value: object) -> None:
 
 
 def show_fields(fields: Mapping[str, object]) -> None:
-    """Print name and value a line."""
+    """Print one name and value per line."""
     table = Table.grid(padding=(0, 2))
     for name, value in fields.items():
         table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value)))
@@ -32,7 +34,7 @@ def show_fields(fields: Mapping[str, object]) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or a sentence when there is nothing in it."""
+    """Print a table, or the text `empty` when there are no rows."""
     lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
     if not lines:
         console().print(Text(empty, style="dim"))
@@ -45,7 +47,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far a long command has come, on a terminal; call what is yielded with (what, done, of)."""
+    """Show a progress bar on a terminal; yields a function of (description, completed, total)."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -55,26 +57,29 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     shown = Console(stderr=True)
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
         task = progress.add_task("")
-        yield lambda what, done, of: progress.update(task, description=what, completed=done, total=of or None)
+        yield lambda text, done, total: progress.update(
+            task, description=text, completed=done, total=total or None
+        )
 
 
 def console() -> Console:
-    """Return the terminal; a pipe gets lines that are not folded."""
+    """Return the console of standard output; lines to a pipe are not wrapped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def status(value: int) -> Text:
-    """Return a signature's status in words; another service may know more of them."""
+    """Return the status of a signature in words; another service may have other ones."""
     return Text(STATUS_WORDS.get(value, f"status {value}"), style=_STYLES.get(value, ""))
 
 
-def local_time(at: int | None) -> str:
-    """Return UTC microseconds as local time to the second."""
-    return datetime.fromtimestamp(at / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+def local_time(at: datetime | int | None) -> str:
+    """Return a time (an int: UTC microseconds) as local time to the second."""
+    at = datetime.fromtimestamp(at / 1e6, UTC) if isinstance(at, int) else at
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
 def age(since: int, now: int) -> str:
-    """Return how long ago `since` was, in the largest unit that fits."""
+    """Return the age of `since` in the largest unit that fits."""
     seconds = max(0, now - since) // 1_000_000
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:

@@ -1,1 +1,1 @@
-"""The commands that work against a service, through the SDK."""
+"""Commands for integrators, which call a service through the SDK."""

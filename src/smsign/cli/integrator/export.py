@@ -1,4 +1,4 @@
-"""`smsign export`: all signatures of one application, written as they come."""
+"""`smsign export`: stream all signatures of an application into a file."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from typing import Any
 import click
 import msgspec
 
-from smsign.cli.integrator.files import whole
-from smsign.cli.integrator.remote import remote
+from smsign.cli.integrator.files import atomic_write
+from smsign.cli.integrator.remote import with_client
 from smsign.cli.integrator.sign import filter_options, filters
 from smsign.client import Client, Sign
 
 COLUMNS = Sign.__struct_fields__
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="[standard output]")
-@click.option("--excel", is_flag=True, help="Begin the CSV with a BOM: spreadsheets then read it as UTF-8.")
+@click.option("--output", "-o", type=_NEW_FILE, help="Output file.  [standard output]")
+@click.option("--excel", is_flag=True, help="Start the CSV with a BOM, for spreadsheets.")
 @filter_options
-@remote
+@with_client
 def export(client: Client, *, output: Path | None, excel: bool, as_json: bool, **given: Any) -> None:
-    """Write all signatures as CSV or JSON lines.
+    """Export signatures as CSV or JSON Lines.
 
-    Newest first, as they come: any number of them takes little memory. With --json: one JSON object a line.
-    A file appears under its name when it is whole.
+    Streams the signatures, newest first. With --json it writes one JSON object per line. The output file is
+    replaced when it is complete.
     """
     count = 0
     found = client.iter_signs(**filters(given))
-    with whole(output) if output is not None else nullcontext(sys.stdout) as out:
+    with atomic_write(output) if output is not None else nullcontext(sys.stdout) as out:
         if as_json:
             for sign in found:
                 out.write(msgspec.json.encode(sign).decode() + "\n")
@@ -50,7 +51,7 @@ def export(client: Client, *, output: Path | None, excel: bool, as_json: bool, *
 
 
 def cell(value: object) -> object:
-    """Return what a cell of a CSV says; what a person wrote is never taken for a formula."""
+    """Return the value of a CSV cell; texts are escaped against formula injection."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,6 +1,4 @@
-"""Files that commands write: each appears under its name when it is whole, and one that was there stays
-until then.
-"""
+"""Atomic writes: a file appears, or is replaced, when it is complete."""
 
 from __future__ import annotations
 
@@ -15,16 +13,15 @@ from smsign.errors import SetupError
 
 
 @contextmanager
-def whole(file: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """Open a text file to write; it is moved in place at the end, and left out if that is not reached.
+def atomic_write(file: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Open a temporary text file, which replaces `file` at the end, and is removed on an error.
 
-    Where a link leads is what is written. What is no regular file (a pipe, /dev/stdout) is written to as it
-    is: to move something in its place would do away with it.
+    Symbolic links are followed. What is not a regular file (a pipe, /dev/stdout) is written to directly.
 
     Raises: SetupError.
     """
     try:
-        if file.exists() and not _is_own(file):
+        if file.exists() and (is_device(file) or not file.is_file()):
             with file.open("w", encoding=encoding, newline="") as out:
                 yield out
             return
@@ -36,17 +33,12 @@ def whole(file: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
             written.replace(file)
         finally:
             written.unlink(missing_ok=True)
-    except ClientError:  # what is written came from a service, and it is away: an OSError too
+    except ClientError:  # ApiConnectionError is an OSError too
         raise
     except OSError as error:
         raise SetupError(f"{file}: {error.strerror or error}") from error
 
 
-def _is_own(file: Path) -> bool:
-    """Tell whether a file is one to put another in place of: regular, and no door to one that is open."""
-    return file.is_file() and not is_device(file)
-
-
 def is_device(file: Path) -> bool:
-    """Tell whether a path is one of the system's own, such as /dev/stdin, whatever it leads to."""
+    """Return whether a path is in /dev or /proc, such as /dev/stdin, even if that is a regular file."""
     return file.absolute().parts[1:2] in (("dev",), ("proc",))

@@ -1,7 +1,7 @@
-"""`smsign import FILE`: the rows of a CSV, submitted one after the other.
+"""`smsign import FILE`: submit the rows of a CSV file one after the other.
 
-What has become of each is in a journal beside the file, so that an import that was stopped, by whatever,
-goes on where it was: no row is submitted twice.
+A journal next to the file has the state of each row, so that an interrupted import is resumed, and no row is
+submitted twice.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from smsign.cli.integrator import report
 from smsign.cli.integrator.files import is_device
-from smsign.cli.integrator.importing import Import, Stopped
+from smsign.cli.integrator.importer import Importer, ImportStopped
 from smsign.cli.integrator.journal import DECIDED, Journal
-from smsign.cli.integrator.remote import NOT_IN_TIME, REFUSED, remote
+from smsign.cli.integrator.remote import NOT_IN_TIME, REFUSED, with_client
 from smsign.cli.integrator.rows import Table, read, rows
 from smsign.cli.output import show_json
 from smsign.client import Client
@@ -29,68 +29,69 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--images", "folder", type=_FOLDER, help="Folder of the images; none outside of it is read.")
+@click.option("--images", "folder", type=_FOLDER, help="Folder of the images; files outside are not read.")
+@click.option("--pictures", "old_folder", type=_FOLDER, hidden=True)  # the old name of --images, until 1.0
 @click.option(
-    "--no-wait", is_flag=True, help="Submit what can be submitted now; leave the rest for another run."
+    "--no-wait", is_flag=True, help="Do not wait for decisions; leave the other rows for the next run."
 )
 @click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="For each decision.  [for ever]",
+    help="Maximum time to wait for each decision.  [no limit]",
 )
-@click.option("--report", "report_file", type=_NEW_FILE, help="[FILE.report.csv]")
-@click.option("--ignore-unknown", is_flag=True, help="Leave out columns that are not known.")
-@remote
+@click.option("--report", "report_file", type=_NEW_FILE, help="Report file.  [FILE.report.csv]")
+@click.option("--ignore-unknown", is_flag=True, help="Ignore unknown columns.")
+@with_client
 def import_(
     client: Client,
     *,
     file: Path,
     folder: Path | None,
+    old_folder: Path | None,
     no_wait: bool,
     timeout_s: float | None,
     report_file: Path | None,
     ignore_unknown: bool,
     as_json: bool,
 ) -> None:
-    """Submit the rows of a CSV, one after the other; can be resumed.
+    """Import signatures from a CSV file; resumable.
 
-    The first line names the columns: sign; type, remark and the other texts of the API; image0 … image3 and
-    the other images, each a file's name in the folder of images. UTF-8 or GBK.
+    The header names the columns: sign; type, remark and the other text fields of the API; image0 … image3 and
+    the other slots, with the name of a file in the folder of images. The encoding is UTF-8 or GBK.
 
-    An application has at most one signature in the audit, so each row waits for the decision on the one
-    before. With --no-wait nothing is waited for: run the same command again, from a timer say, until
-    nothing is left.
+    An application has at most one signature in the audit, so that each row waits for the decision on the
+    previous one. With --no-wait run the command again, for example from a timer, until no rows are left.
 
-    FILE.journal has what became of each row. Run again after a crash, after Ctrl-C, or with rows mended or
-    added: what passed or was refused is done, all else goes on. The report lists what failed and why.
+    FILE.journal has the state of each row. After a crash, after Ctrl-C, or with corrected or added rows, run
+    the command again to resume: rows that passed or were refused are skipped. The report lists all errors.
 
     \b
     Exit codes:
       0  every row passed, or was submitted under --no-wait
-      1  some failed, or the service could not be reached
-      2  wrong usage, or a file that cannot be read
+      1  some rows failed, or no connection
+      2  wrong usage, or an unreadable file
       3  rows are left: not decided in time, or --no-wait
-      130  stopped with Ctrl-C; the same command goes on
+      130  interrupted with Ctrl-C; the same command resumes
     """
     if is_device(file) or not file.is_file():
-        raise SetupError(f"{file} is no file of its own; save it as one, for the journal is kept beside it")
+        raise SetupError(f"{file} is not a regular file; save it as one: the journal is stored next to it")
     table = read(file, ignore_unknown=ignore_unknown)
     if table.encoding != "UTF-8":
-        click.echo(f"{file} is read as {table.encoding}", err=True)
+        click.echo(f"{file} is decoded as {table.encoding}", err=True)
     report_file = report_file or file.with_name(f"{file.name}.report.csv")
     with Journal(file.with_name(f"{file.name}.journal")) as journal:
-        run = Import(client, journal, wait=not no_wait, timeout_s=timeout_s)
+        importer = Importer(client, journal, wait=not no_wait, timeout_s=timeout_s)
         try:
-            left = _bring(run, table, folder, client.identity)
+            left = _process(importer, table, folder or old_folder, client.identity)
         finally:
-            report.write(report_file, run.failed)
-    _sum_up(run, table, left, report_file, as_json=as_json)
+            report.write(report_file, importer.failed)
+    _summarize(importer, table, left, report_file, as_json=as_json)
 
 
-def _bring(run: Import, table: Table, folder: Path | None, to: str) -> int:
-    """Bring each row as far as it goes; return how many are left for another run."""
+def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> int:
+    """Process all rows; return the number of rows left for the next run."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     left = 0
@@ -98,35 +99,35 @@ def _bring(run: Import, table: Table, folder: Path | None, to: str) -> int:
         bar = progress.add_task("", total=len(table.lines))
         for row in rows(table, folder, to=to):
             progress.update(bar, description=f"line {row.line} 【{row.sign}】")
-            entry = run.entry(row)
+            entry = importer.entry(row)
             if left and (entry is None or entry.state not in DECIDED):
                 left += 1
                 continue
             try:
-                run.bring(row)
-            except Stopped as why:
-                console.print(f"line {row.line}: {why}", markup=False)
+                importer.process(row)
+            except ImportStopped as error:
+                console.print(f"line {row.line}: {error}", markup=False)
                 left += 1
             else:
                 progress.advance(bar)
     return left
 
 
-def _sum_up(run: Import, table: Table, left: int, report_file: Path, *, as_json: bool) -> None:
+def _summarize(importer: Importer, table: Table, left: int, report_file: Path, *, as_json: bool) -> None:
     counts = {
         "rows": len(table.lines),
-        "passed": run.passed,
-        "waiting": run.waiting,
-        "failed": len(run.failed),
+        "passed": importer.passed,
+        "waiting": importer.waiting,
+        "failed": len(importer.failed),
         "left": left,
     }
     if as_json:
         show_json(counts | {"report": str(report_file)})
     else:
-        told = [f"{count} {name}" for name, count in counts.items() if count or name in ("rows", "passed")]
-        click.echo(", ".join(told))
-        if run.failed:
-            click.echo(f"What failed, and why: {report_file}")
+        texts = [f"{count} {name}" for name, count in counts.items() if count or name in ("rows", "passed")]
+        click.echo(", ".join(texts))
+        if importer.failed:
+            click.echo(f"Errors: {report_file}")
         if left:
-            click.echo("Run the same command again to go on.")
-    sys.exit(REFUSED if run.failed else NOT_IN_TIME if left else 0)
+            click.echo("Run the same command again to resume.")
+    sys.exit(REFUSED if importer.failed else NOT_IN_TIME if left else 0)

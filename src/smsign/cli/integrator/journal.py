@@ -1,7 +1,6 @@
-"""The journal of an import, beside its CSV: what became of each row, one JSON line a change, only ever
-appended.
+"""The journal of an import, next to its CSV: the state of each row, as append-only JSON Lines.
 
-A line that was cut off by a crash is dropped when it is read; whoever has the journal open has it alone.
+An incomplete line, left by a crash, is ignored. The file is locked while it is open.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ DECIDED = (PASSED, REFUSED, DELETED)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a row. `at` is in seconds since 1970, UTC."""
+    """The state of a row. `at` is a Unix timestamp in seconds."""
 
     key: str
     state: str
@@ -38,26 +37,26 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Journal:
-    """The entries so far, by key, and the file open to append more. To be used in a `with`."""
+    """The latest entries by key, and the file open for appending. Use it in a `with` statement."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.entries: dict[str, Entry] = {}
 
     def __enter__(self) -> Self:
-        """Open and read it, and keep others out.
+        """Open, lock and read the file.
 
         Raises: SetupError.
         """
         try:
             self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise SetupError(f"{self.file}: {error.strerror}; the journal must be writable") from error
+            raise SetupError(f"{self.file}: {error.strerror}; the journal is not writable") from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._fd)
-            raise SetupError(f"{self.file} is in use: another import of this file is running") from None
+            raise SetupError(f"{self.file} is locked: another import of this file is running") from None
         data = self.file.read_bytes()
         if data and not data.endswith(b"\n"):
             os.write(self._fd, b"\n")
@@ -66,9 +65,9 @@ class Journal:
                 entry = msgspec.json.decode(line, type=Entry)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 if line.startswith(b'{"key"') or not line:
-                    continue  # cut off by a crash
+                    continue  # incomplete after a crash
                 os.close(self._fd)
-                raise SetupError(f"{self.file}, line {number}: not a journal of an import") from None
+                raise SetupError(f"{self.file}, line {number}: not the journal of an import") from None
             self.entries[entry.key] = entry
         return self
 
@@ -78,7 +77,7 @@ class Journal:
         os.close(self._fd)
 
     def add(self, entry: Entry) -> Entry:
-        """Append what became of a row; on disk when this returns."""
+        """Append an entry, and sync the file."""
         entry = msgspec.structs.replace(entry, at=time.time())
         os.write(self._fd, msgspec.json.encode(entry) + b"\n")
         os.fsync(self._fd)

@@ -1,4 +1,4 @@
-"""`smsign profile …`: addresses and keys of services, under names."""
+"""`smsign profile …`: addresses and keys of services."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import click
 
 from smsign.cli.integrator import profiles
 from smsign.cli.integrator.profiles import Config, Profile
-from smsign.cli.output import show_json, show_table
+from smsign.cli.output import json_option, show_json, show_table
 from smsign.errors import NotFound
 
 _NAME = re.compile(r"[\w.-]{1,64}")
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
-
 
 @click.group()
 def profile() -> None:
-    """Keep addresses and keys of services under names.
+    """Manage profiles: addresses and keys of services.
 
-    They are in ~/.config/smsign/config.toml, or where XDG_CONFIG_HOME says, readable by you alone. A
-    command uses the profile named by --profile or SMSIGN_PROFILE; else SMSIGN_URL, SMSIGN_APP_KEY and
-    SMSIGN_MASTER_SECRET; else the default profile, which is the first one unless you choose another.
+    They are stored in ~/.config/smsign/config.toml (or under XDG_CONFIG_HOME), readable by you alone. A
+    command uses the profile of --profile or SMSIGN_PROFILE; else SMSIGN_URL, SMSIGN_APP_KEY and
+    SMSIGN_MASTER_SECRET; else the default profile, which is the first one unless you change it.
     """
 
 
 @profile.command()
 @click.argument("name")
-@click.option("--url", required=True, help="Address of the service, as https://sms.example.com")
+@click.option("--url", required=True, help="Address of the service, such as https://sms.example.com")
 @click.option("--app-key", required=True, help="appKey of the application.")
-@click.option("--no-secret", is_flag=True, help="Keep no masterSecret: SMSIGN_MASTER_SECRET will have it.")
-@as_json_option
+@click.option(
+    "--no-secret", is_flag=True, help="Do not store the masterSecret, but read SMSIGN_MASTER_SECRET."
+)
+@json_option
 def add(name: str, *, url: str, app_key: str, no_secret: bool, as_json: bool) -> None:
-    """Keep a profile; asks for the masterSecret, or reads it from standard input.
+    """Add or replace a profile; prompts for the masterSecret, or reads it from standard input.
 
-    A profile of the same name is replaced. The secret is no option: it would show in the list of processes.
+    The secret is not an option, because options are visible in the process list.
     """
     if not _NAME.fullmatch(name):
         raise click.BadParameter("1 to 64 letters, digits, dots, dashes", param_hint="NAME")
@@ -54,21 +54,17 @@ def add(name: str, *, url: str, app_key: str, no_secret: bool, as_json: bool) ->
 
 
 @profile.command("list")
-@as_json_option
+@json_option
 def list_(*, as_json: bool) -> None:
-    """List all profiles; the default one bears a star."""
-    file = profiles.path()
-    config = profiles.load(file)
-    if told := profiles.warning(file, config):
-        click.echo(f"Warning: {told}", err=True)
-    _show(config, as_json=as_json)
+    """List all profiles; an asterisk marks the default."""
+    _show(profiles.load_with_warning(), as_json=as_json)
 
 
 @profile.command()
 @click.argument("name")
-@as_json_option
+@json_option
 def remove(name: str, *, as_json: bool) -> None:
-    """Forget a profile."""
+    """Remove a profile."""
 
     def change(config: Config) -> None:
         _get(config, name)
@@ -81,9 +77,9 @@ def remove(name: str, *, as_json: bool) -> None:
 
 @profile.command()
 @click.argument("name")
-@as_json_option
+@json_option
 def use(name: str, *, as_json: bool) -> None:
-    """Make a profile the default one."""
+    """Set the default profile."""
 
     def change(config: Config) -> None:
         _get(config, name)
@@ -93,8 +89,8 @@ def use(name: str, *, as_json: bool) -> None:
 
 
 def _read_secret() -> str:
-    asked = sys.stdin.isatty()
-    secret = click.prompt("masterSecret", hide_input=True) if asked else sys.stdin.readline()
+    terminal = sys.stdin.isatty()
+    secret = click.prompt("masterSecret", hide_input=True) if terminal else sys.stdin.readline()
     if not (secret := str(secret).strip()):
         raise click.UsageError("no masterSecret on standard input; pipe it in, or use --no-secret")
     return secret
@@ -115,8 +111,8 @@ def _get(config: Config, name: str) -> Profile:
 
 
 def _show(config: Config, *, as_json: bool) -> None:
-    """Show all but the secrets."""
-    kept = config.profile.items()
+    """Show all profiles, without their secrets."""
+    items = config.profile.items()
     if as_json:
         show_json(
             [
@@ -127,16 +123,16 @@ def _show(config: Config, *, as_json: bool) -> None:
                     "has_secret": bool(each.master_secret),
                     "default": name == config.default,
                 }
-                for name, each in kept
+                for name, each in items
             ]
         )
         return
     lines = []
-    for name, each in kept:
+    for name, each in items:
         star = "*" if name == config.default else ""
-        lines.append([star, name, each.url, each.app_key, "kept" if each.master_secret else "not kept"])
+        lines.append([star, name, each.url, each.app_key, "stored" if each.master_secret else "not stored"])
     show_table(
         ["", "name", "url", "appKey", "masterSecret"],
         lines,
-        empty="No profiles yet. Make one with: smsign profile add NAME --url URL --app-key KEY",
+        empty="No profiles yet. Add one: smsign profile add NAME --url URL --app-key KEY",
     )

@@ -1,4 +1,4 @@
-"""Profiles: which service and which application's keys a command uses, and the file that keeps them.
+"""Profiles: the service and the application's keys that a command uses, and the file that stores them.
 
 The file is ~/.config/smsign/config.toml (or under XDG_CONFIG_HOME), readable by its owner alone.
 """
@@ -12,21 +12,22 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import msgspec
 
 from smsign.errors import SetupError
 
 URL, APP_KEY, MASTER_SECRET = "SMSIGN_URL", "SMSIGN_APP_KEY", "SMSIGN_MASTER_SECRET"
 VARIABLES = {
-    URL: "Address of the service, as https://sms.example.com",
+    URL: "Address of the service, such as https://sms.example.com",
     APP_KEY: "appKey of the application",
     MASTER_SECRET: "masterSecret of the application",
-    "SMSIGN_PROFILE": "Name of the profile to use, in place of --profile",
+    "SMSIGN_PROFILE": "Name of the profile, as --profile",
 }
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where to call, and as whom; what is empty is taken from the environment."""
+    """The address of a service and the keys of an application; empty ones come from the environment."""
 
     url: str = ""
     app_key: str = ""
@@ -34,20 +35,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `default` is the profile that is used when none is named."""
+    """The configuration file. `default` is the name of the default profile."""
 
     default: str = ""
     profile: dict[str, Profile] = {}
 
 
 def path(env: Mapping[str, str] = os.environ) -> Path:
-    """Return where the file is, or would be."""
+    """Return the path of the file."""
     folder = env.get("XDG_CONFIG_HOME") or str(Path(env.get("HOME") or Path.home()) / ".config")
     return Path(folder) / "smsign" / "config.toml"
 
 
 def load(file: Path) -> Config:
-    """Return what the file holds; an empty one if there is none.
+    """Read the file; return an empty configuration if there is none.
 
     Raises: SetupError.
     """
@@ -60,13 +61,13 @@ def load(file: Path) -> Config:
 
 
 def save(file: Path, config: Config) -> None:
-    """Write the file whole, in place of the one before, readable by its owner alone."""
-    lines = ["# Written by smsign profile; comments are not kept.", f"default = {_quote(config.default)}"]
+    """Replace the file atomically, readable by its owner alone."""
+    lines = ["# Written by smsign profile; comments are lost.", f"default = {_quote(config.default)}"]
     for name, profile in config.profile.items():
         lines += ["", f"[profile.{_quote(name)}]"]
         lines += [f"{key} = {_quote(value)}" for key, value in msgspec.to_builtins(profile).items()]
     try:
-        file = file.resolve()  # it may be a link to where someone keeps such files
+        file = file.resolve()  # keep a symbolic link
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         written = file.with_name(f".{file.name}.{os.getpid()}")
         with open(
@@ -80,41 +81,43 @@ def save(file: Path, config: Config) -> None:
         raise SetupError(f"{file}: {error.strerror}") from error
 
 
-def warning(file: Path, config: Config) -> str:
-    """Return what is wrong with who may read the file, or an empty text."""
-    if not any(profile.master_secret for profile in config.profile.values()):
-        return ""
-    mode = stat.S_IMODE(file.stat().st_mode)
-    told = f"{file} holds a masterSecret and others may read it; mend it with: chmod 600 {file}"
-    return told if mode & 0o077 else ""
+def load_with_warning() -> Config:
+    """Read the file, and warn if other users can read a secret in it.
+
+    Raises: SetupError.
+    """
+    file = path()
+    config = load(file)
+    has_secret = any(profile.master_secret for profile in config.profile.values())
+    if has_secret and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        click.echo(f"Warning: other users can read the masterSecret in it; chmod 600 {file}", err=True)
+    return config
 
 
 def choose(config: Config, name: str | None, env: Mapping[str, str] = os.environ) -> Profile:
-    """Return the profile to use: the one named; else the environment; else the default one.
+    """Return the profile to use: the named one, else the environment, else the default one.
 
-    A secret that a profile leaves out comes from the environment; otherwise key and secret are never taken
-    from two places.
+    A profile without a secret takes it from the environment; otherwise key and secret always come from the
+    same source.
 
-    Raises: SetupError with the way out.
+    Raises: SetupError.
     """
     given = Profile(
         url=env.get(URL, ""), app_key=env.get(APP_KEY, ""), master_secret=env.get(MASTER_SECRET, "")
     )
     if name is not None and name not in config.profile:
-        known = ", ".join(config.profile) or "none yet; make one with: smsign profile add NAME"
-        raise SetupError(f"there is no profile {name!r}; there is {known}")
-    kept = config.profile.get(name or config.default, Profile())
+        known = ", ".join(config.profile) or "none; add one: smsign profile add NAME"
+        raise SetupError(f"unknown profile {name!r}; known profiles: {known}")
+    stored = config.profile.get(name or config.default, Profile())
     if name is not None:
-        chosen = _fill(kept, given)
+        chosen = _fill(stored, given)
     elif given.app_key:
-        chosen = _fill(given, Profile(url=kept.url))
+        chosen = _fill(given, Profile(url=stored.url))
     else:
-        chosen = _fill(_fill(Profile(url=given.url), kept), given)
-    told = {URL: chosen.url, APP_KEY: chosen.app_key, MASTER_SECRET: chosen.master_secret}
-    if missing := [variable for variable, value in told.items() if not value]:
-        raise SetupError(
-            f"{', '.join(missing)} not known; set in the environment, or: smsign profile add NAME"
-        )
+        chosen = _fill(_fill(Profile(url=given.url), stored), given)
+    values = {URL: chosen.url, APP_KEY: chosen.app_key, MASTER_SECRET: chosen.master_secret}
+    if missing := [variable for variable, value in values.items() if not value]:
+        raise SetupError(f"{', '.join(missing)} not set; set the environment, or: smsign profile add NAME")
     return chosen
 
 
@@ -127,5 +130,5 @@ def _fill(first: Profile, then: Profile) -> Profile:
 
 
 def _quote(text: str) -> str:
-    """Write a basic string of TOML; JSON's escapes are a part of TOML's."""
+    """Return a TOML basic string; the escapes of JSON are a subset of TOML's."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

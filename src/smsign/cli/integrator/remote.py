@@ -1,7 +1,8 @@
-"""What the integrator's commands share: a client made from a profile, and one way to say what failed."""
+"""What the integrators' commands share: a client made from a profile, error messages and exit codes."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -12,28 +13,29 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from smsign.cli.integrator import profiles
-from smsign.cli.output import show_json
+from smsign.cli.output import json_option, show_json
 from smsign.client import Client, ClientError, DecisionTimeout, SmsignApiError
 from smsign.errors import SetupError
 
 Command = Callable[..., Any]
 
 REFUSED, USAGE, NOT_IN_TIME = 1, 2, 3
-"""Exit codes; 0 is done, or passed."""
+"""Exit codes; 0 is success, or passed."""
 
 
-def remote(command: Command) -> Command:
-    """Make a command of `client -> …`: add --profile and --json, and say what failed."""
+def with_client(command: Command) -> Command:
+    """Make a command of `(client, …)`: add --profile and --json, and report errors."""
 
     @click.option(
         "--profile",
         "profile_name",
         metavar="NAME",
         envvar="SMSIGN_PROFILE",
-        help="Which service and keys to use; see: smsign profile.",
+        help="Profile with the service and the keys; see smsign profile.",
         shell_complete=_complete_profile,
     )
-    @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+    @json_option
+    @functools.wraps(command)
     def run(*, profile_name: str | None, as_json: bool, **given: Any) -> None:
         try:
             with connect(profile_name) as client:
@@ -42,39 +44,33 @@ def remote(command: Command) -> Command:
         except (ClientError, SetupError, ValueError) as error:
             fail(error, as_json=as_json)
         except BrokenPipeError:
-            raise  # whoever read the output has enough of it
-        except OSError as error:  # a full disk behind the output, an image that cannot be read
+            raise  # the reader of the output has closed it
+        except OSError as error:  # a full disk, an unreadable image
             click.echo(f"smsign: {error}", err=True)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discard buffered output
             sys.exit(REFUSED)
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = [*getattr(command, "__click_params__", []), *run.__click_params__]  # type: ignore[attr-defined]
     return run
 
 
 def connect(profile_name: str | None) -> Client:
-    """Return a client of the service that the profile, or else the environment, tells.
+    """Return a client with the settings of the profile, or else of the environment.
 
     Raises: SetupError, ValueError.
     """
-    file = profiles.path()
-    config = profiles.load(file)
-    if told := profiles.warning(file, config):
-        click.echo(f"Warning: {told}", err=True)
-    chosen = profiles.choose(config, profile_name)
+    chosen = profiles.choose(profiles.load_with_warning(), profile_name)
     try:
         return Client(chosen.url, chosen.app_key, chosen.master_secret, language=_language())
     except (ImportError, OSError) as error:
         raise SetupError(
-            f"the environment's proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE): {error}"
+            f"proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE) of the environment: {error}"
         ) from error
 
 
 def fail(error: Exception, *, as_json: bool) -> None:
-    """Say what failed, and end with the exit code of it."""
+    """Report an error, and exit with its code."""
     if as_json:
-        show_json({"error": told(error)})
+        show_json({"error": _public(error)})
     click.echo(f"smsign: {_headline(error)}", err=True)
     if isinstance(error, SmsignApiError):
         for each in error.details:
@@ -84,8 +80,7 @@ def fail(error: Exception, *, as_json: bool) -> None:
     sys.exit(REFUSED if isinstance(error, ClientError) else USAGE)
 
 
-def told(error: Exception) -> dict[str, Any]:
-    """Return a failure for programs."""
+def _public(error: Exception) -> dict[str, Any]:
     if isinstance(error, SmsignApiError):
         return {
             "code": error.code,
@@ -99,14 +94,14 @@ def told(error: Exception) -> dict[str, Any]:
 
 def _headline(error: Exception) -> str:
     if isinstance(error, SmsignApiError) and error.code:
-        lost = "; an earlier attempt got no answer, and may have been carried out" * error.may_have_succeeded
+        unknown = "; an earlier attempt without a response may have succeeded" * error.may_have_succeeded
         request = f" (request {error.request_id})" * bool(error.request_id)
-        return f"{error.code} {error.message}{request}{lost}"
+        return f"{error.code} {error.message}{request}{unknown}"
     return str(error)
 
 
 def _language() -> str:
-    """Return the language of the terminal, where it is one that reasons come in."""
+    """Return the language of the locale, if error messages exist in it; else English."""
     locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
     return "zh" if locale.lower().startswith("zh") else "en"
 

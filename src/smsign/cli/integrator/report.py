@@ -1,4 +1,4 @@
-"""The report of an import: a CSV of what failed and why, for the person who mends it."""
+"""The report of an import: a CSV of the failed rows with their errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smsign.cli.integrator.export import cell
-from smsign.cli.integrator.files import whole
+from smsign.cli.integrator.files import atomic_write
 from smsign.cli.integrator.journal import Entry
 from smsign.client import Detail
 
@@ -15,11 +15,11 @@ COLUMNS = ("line", "sign", "sign_id", "outcome", "code", "message", "field", "re
 
 
 def write(file: Path, failed: Sequence[Entry]) -> None:
-    """Write one line for each thing that is wrong, with a BOM: spreadsheets then read it as UTF-8.
+    """Write one line per error, with a BOM for spreadsheets.
 
     Raises: SetupError.
     """
-    with whole(file, encoding="utf-8-sig") as out:
+    with atomic_write(file, encoding="utf-8-sig") as out:
         lines = csv.writer(out)
         lines.writerow(COLUMNS)
         for entry in failed:

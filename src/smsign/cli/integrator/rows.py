@@ -1,7 +1,6 @@
-"""The CSV of an import: read whatever a spreadsheet wrote, tell what is wrong by line, name each row for
-ever.
+"""The CSV file of an import: decoding, validation by line, and an idempotency key for each row.
 
-An image is looked for in one folder, and nothing outside of it is ever read.
+Images are read from one folder; path traversal is an error.
 """
 
 from __future__ import annotations
@@ -25,27 +24,27 @@ COLUMNS = ("sign", *TEXTS, *SLOTS)
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A CSV as read: its lines by column, and how it was written."""
+    """The lines of a CSV file, by column, and its encoding."""
 
     lines: list[tuple[int, dict[str, str]]]
     encoding: str
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One signature to submit. `key` is the same each time that the same row is read."""
+    """A signature to submit. `key` is its idempotency key, the same in each run."""
 
     line: int
     sign: str
     fields: dict[str, str]
     images: dict[str, Path]
     key: str
-    wrong: tuple[Detail, ...] = ()
+    errors: tuple[Detail, ...] = ()
 
 
 def read(file: Path, *, ignore_unknown: bool) -> Table:
-    """Read a CSV with a line of column names.
+    """Read a CSV file with a header line.
 
-    Raises: SetupError that says what is wrong with the file as a whole.
+    Raises: SetupError for an error of the whole file.
     """
     try:
         data = file.read_bytes()
@@ -61,7 +60,7 @@ def read(file: Path, *, ignore_unknown: bool) -> Table:
             if any(cell.strip() for cell in cells):
                 if len(cells) > len(names):
                     raise SetupError(
-                        f"{file}, line {reader.line_num}: more cells than the first line has names"
+                        f"{file}, line {reader.line_num}: more cells than the header has columns"
                     )
                 lines.append((reader.line_num, dict(zip(names, cells, strict=False))))
     except csv.Error as error:
@@ -70,14 +69,13 @@ def read(file: Path, *, ignore_unknown: bool) -> Table:
 
 
 def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
-    """Yield the rows, in order, each with a key made of all that it submits and of `to`: which service, as
-    whom.
+    """Yield the rows in order. The key of a row is a hash of its contents and of `to`, the application.
 
-    Rows that are alike in everything are told apart by their number: the file says twice, so it is twice.
+    Identical rows are numbered, so that each is submitted.
     """
     seen: Counter[str] = Counter()
     for line, cells in table.lines:
-        wrong: list[Detail] = []
+        errors: list[Detail] = []
         images, hashes = {}, {}
         for slot in SLOTS:
             if name := cells.get(slot, "").strip():
@@ -86,26 +84,26 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
                     hashes[slot] = hashlib.sha256(images[slot].read_bytes()).hexdigest()
                 except (OSError, ValueError) as error:
                     why = error.strerror if isinstance(error, OSError) else str(error)
-                    wrong.append(Detail(slot, f"{name}: {why}", "name an image in the folder of --images"))
+                    errors.append(Detail(slot, f"{name}: {why}", "name a file in the folder of --images"))
         fields = {name: text for name in TEXTS if (text := cells.get(name, "").strip())}
         sign = cells.get("sign", "").strip()
         if not sign:
-            wrong.append(Detail("sign", "empty", "write the content of the signature, without 【】"))
-        what = json.dumps([to, sign, fields, hashes], ensure_ascii=True, sort_keys=True)
-        seen[what] += 1
-        key = hashlib.sha256(f"{seen[what]} {what}".encode()).hexdigest()
+            errors.append(Detail("sign", "empty", "enter the content of the signature, without 【】"))
+        content = json.dumps([to, sign, fields, hashes], ensure_ascii=True, sort_keys=True)
+        seen[content] += 1
+        key = hashlib.sha256(f"{seen[content]} {content}".encode()).hexdigest()
         yield Row(
             line=line,
             sign=sign,
             fields=fields,
             images=images,
             key=f"import-{key[:48]}",
-            wrong=tuple(wrong),
+            errors=tuple(errors),
         )
 
 
 def _decode(file: Path, data: bytes) -> tuple[str, str]:
-    """Return the text, and what it was written in: UTF-8, with or without a BOM, or GBK as Excel does."""
+    """Return (text, encoding): UTF-8 with or without a BOM, or GBK as written by Excel."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise SetupError(f"{file} is UTF-16; save it as CSV UTF-8")
     for encoding in ("utf-8-sig", "gb18030"):
@@ -118,28 +116,28 @@ def _decode(file: Path, data: bytes) -> tuple[str, str]:
 
 def _check_names(file: Path, names: list[str], *, ignore_unknown: bool) -> None:
     if "sign" not in names:
-        apart = next((mark for mark in ("\t", ";", "，") if mark in "".join(names)), None)
-        hint = f"; the cells are parted by {apart!r}, not by commas" if apart else ""
-        raise SetupError(f"{file}: the first line names no column sign{hint}; known are {', '.join(COLUMNS)}")
+        delimiter = next((mark for mark in ("\t", ";", "，") if mark in "".join(names)), None)
+        hint = f"; the delimiter is {delimiter!r}, not a comma" if delimiter else ""
+        raise SetupError(f"{file}: no column sign in the header{hint}; known columns: {', '.join(COLUMNS)}")
     if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-        raise SetupError(f"{file}: the first line names {twice[0]} twice")
+        raise SetupError(f"{file}: duplicate column {twice[0]}")
     unknown = [name for name in names if name not in COLUMNS]
     if unknown and not ignore_unknown:
         raise SetupError(
-            f"{file}: unknown columns {', '.join(name or '(empty)' for name in unknown)}; known are"
-            f" {', '.join(COLUMNS)}; --ignore-unknown leaves them out"
+            f"{file}: unknown columns {', '.join(name or '(empty)' for name in unknown)}; known columns:"
+            f" {', '.join(COLUMNS)}; to ignore them: --ignore-unknown"
         )
 
 
 def _inside(folder: Path | None, name: str) -> Path:
-    """Return the file that `name` means in `folder`, however links lead; a backslash parts folders too.
+    """Return the file `name` in `folder`, with symbolic links resolved; a backslash is a separator too.
 
-    Raises: ValueError when it is not inside, OSError when it is not there.
+    Raises: ValueError for a path outside of the folder, OSError for a missing file.
     """
     if folder is None:
-        raise ValueError("an image is named, and no folder; add --images FOLDER")
+        raise ValueError("no folder of images; add --images FOLDER")
     if "\0" in name:
-        raise ValueError("not a name")
+        raise ValueError("invalid name")
     path = (folder / name.replace("\\", "/")).resolve(strict=True)
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("outside of the folder of images")

@@ -1,28 +1,28 @@
-"""`smsign sign …`: the signatures of one application, through the SDK, on any service."""
+"""`smsign sign …`: the signatures of an application."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import click
 
-from smsign.cli.integrator.remote import REFUSED, remote
+from smsign.cli.integrator.remote import REFUSED, with_client
 from smsign.cli.integrator.submission import by_slot, submission, texts, timeout_option, waiting
-from smsign.cli.output import console, show_fields, show_json, show_table, status
+from smsign.cli.output import console, local_time, show_fields, show_json, show_table, status
 from smsign.client import Check, Client, Sign, SignDetail
 
 STATES = {"in-audit": 0, "passed": 1, "refused": 2}
 _ID = click.argument("sign_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
 _FILTERS = (
-    click.option("--status", "state", type=click.Choice(list(STATES)), help="Only these."),
-    click.option("--in-use", is_flag=True, help="Only the one in use."),
-    click.option("--content", help="Only of exactly this content."),
-    click.option("--prefix", help="Only what begins so."),
-    click.option("--since", type=click.DateTime(), help="Created at or after, in local time."),
-    click.option("--until", type=click.DateTime(), help="Created before, in local time."),
+    click.option("--status", "state", type=click.Choice(list(STATES)), help="Filter by status."),
+    click.option("--in-use", is_flag=True, help="Only the signature in use."),
+    click.option("--content", help="Filter by exact content."),
+    click.option("--prefix", help="Filter by the beginning of the content."),
+    click.option("--since", type=click.DateTime(), help="Created at or after this local time."),
+    click.option("--until", type=click.DateTime(), help="Created before this local time."),
 )
 
 
@@ -35,15 +35,15 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def sign() -> None:
-    """Submit signatures to a service, and ask about them.
+    """Submit and query signatures.
 
     \b
     Exit codes, for CI jobs:
-      0  done; with wait: passed
-      1  refused by an auditor or by the rules, or the service could not be reached
-      2  wrong usage, or no service and keys were told
+      0  success; with wait: passed
+      1  refused by an auditor, an error of the service, or no connection
+      2  wrong usage, or no service and keys configured
       3  not decided in time
-      130  stopped with Ctrl-C
+      130  interrupted with Ctrl-C
     """
 
 
@@ -51,7 +51,7 @@ def sign() -> None:
 @click.argument("content")
 @submission
 @waiting
-@remote
+@with_client
 def submit(client: Client, *, content: str, idempotency_key: str, as_json: bool, **given: Any) -> None:
     """Submit a new signature."""
     images, fields = by_slot(given["images"]), texts(given["fields"])
@@ -64,11 +64,11 @@ def submit(client: Client, *, content: str, idempotency_key: str, as_json: bool,
 @click.argument("content")
 @submission
 @waiting
-@remote
+@with_client
 def resubmit(
     client: Client, *, sign_id: int, content: str, idempotency_key: str, as_json: bool, **given: Any
 ) -> None:
-    """Submit a refused signature again, whole."""
+    """Resubmit a refused signature, with all fields and images."""
     images, fields = by_slot(given["images"]), texts(given["fields"])
     client.modify_sign(sign_id, content, images=images, idempotency_key=idempotency_key, **fields)
     _submitted(client, sign_id, wait=given["wait"], timeout_s=given["timeout_s"], as_json=as_json)
@@ -76,18 +76,18 @@ def resubmit(
 
 @sign.command()
 @_ID
-@click.option("--detail", is_flag=True, help="With all versions, their decisions, and the timeline.")
-@remote
+@click.option("--detail", is_flag=True, help="Show all versions, decisions and the timeline.")
+@with_client
 def get(client: Client, *, sign_id: int, detail: bool, as_json: bool) -> None:
-    """Ask about a signature."""
+    """Show a signature."""
     found = client.describe_sign(sign_id) if detail else client.get_sign(sign_id)
     show_json(found) if as_json else _show(found)
 
 
 @sign.command("list")
 @filter_options
-@click.option("--limit", default=100, type=click.IntRange(0), help="How many at most; 0: all.  [100]")
-@remote
+@click.option("--limit", default=100, type=click.IntRange(0), help="Maximum number; 0: all.  [100]")
+@with_client
 def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
     """List signatures, newest first."""
     found: list[Sign] = []
@@ -107,7 +107,7 @@ def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
                 status(each.status),
                 "yes" if each.in_use else "",
                 each.version or "",
-                _local(each.submitted_at),
+                local_time(each.submitted_at),
             ]
             for each in found
         ],
@@ -117,7 +117,7 @@ def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
 
 @sign.command()
 @_ID
-@remote
+@with_client
 def delete(client: Client, *, sign_id: int, as_json: bool) -> None:
     """Delete a signature; one in the audit is withdrawn."""
     client.delete_sign(sign_id)
@@ -127,24 +127,30 @@ def delete(client: Client, *, sign_id: int, as_json: bool) -> None:
 @sign.command()
 @_ID
 @timeout_option
-@remote
+@with_client
 def wait(client: Client, *, sign_id: int, timeout_s: float, as_json: bool) -> None:
     """Wait for the decision on a signature.
 
-    Exits with 0 if it passed, with 1 if it was refused, with 3 if there is none in time.
+    Exits with 0 if passed, 1 if refused, 3 if not decided in time.
     """
     _decided(client.wait_until_decided(sign_id, timeout_s), as_json=as_json)
 
 
 @sign.command()
 @click.argument("content")
-@click.option("--for", "sign_id", type=click.IntRange(1), metavar="ID", help="As a resubmission of this one.")
+@click.option(
+    "--for",
+    "sign_id",
+    type=click.IntRange(1),
+    metavar="ID",
+    help="Validate a resubmission of this one.",
+)
 @submission
-@remote
+@with_client
 def check(client: Client, *, content: str, sign_id: int | None, as_json: bool, **given: Any) -> None:
-    """Say everything that a submission would be refused for; nothing is stored.
+    """Validate a submission without storing it (dry run).
 
-    Exits with 1 if there is anything.
+    Exits with 1 if there are errors.
     """
     images, fields = by_slot(given["images"]), texts(given["fields"])
     found = client.check_sign(content, sign_id=sign_id, images=images, **fields)
@@ -154,24 +160,24 @@ def check(client: Client, *, content: str, sign_id: int | None, as_json: bool, *
 
 @sign.command()
 @_ID
-@remote
+@with_client
 def withdraw(client: Client, *, sign_id: int, as_json: bool) -> None:
-    """Take back the signature that is in the audit."""
+    """Withdraw a signature from the audit."""
     client.withdraw_sign(sign_id)
     show_json({"withdrawn": sign_id}) if as_json else click.echo(f"{sign_id} withdrawn")
 
 
 @sign.command()
 @click.argument("which", metavar="ID|none")
-@remote
+@with_client
 def use(client: Client, *, which: str, as_json: bool) -> None:
-    """Put a signature that passed in use, or none."""
+    """Put a passed signature in use, or none."""
     if which == "none":
         client.clear_in_use()
     elif which.isdecimal():
         client.set_in_use(int(which))
     else:
-        raise click.BadParameter("a sign_id, or the word none")
+        raise click.BadParameter("a sign_id or none")
     if as_json:
         show_json({"in_use": None if which == "none" else int(which)})
     else:
@@ -179,7 +185,7 @@ def use(client: Client, *, which: str, as_json: bool) -> None:
 
 
 def filters(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the filters of a list as the SDK takes them."""
+    """Return the filters as keyword arguments of the SDK."""
     return {
         "status": STATES[given["state"]] if given["state"] else None,
         "use_status": 1 if given["in_use"] else None,
@@ -196,7 +202,7 @@ def _submitted(client: Client, sign_id: int, *, wait: bool, timeout_s: float, as
     elif as_json:
         show_json({"sign_id": sign_id})
     else:
-        click.echo(f"{sign_id} submitted; wait for the decision with: smsign sign wait {sign_id}")
+        click.echo(f"{sign_id} submitted; to wait for the decision: smsign sign wait {sign_id}")
 
 
 def _decided(decided: Sign, *, as_json: bool) -> None:
@@ -217,7 +223,7 @@ def _show(found: Sign) -> None:
         "in use": "yes" if found.in_use else "no",
     }
     if found.refuse_reason:
-        fields["why"] = found.refuse_reason
+        fields["reason"] = found.refuse_reason
     show_fields(fields)
     if isinstance(found, SignDetail):
         _show_detail(found)
@@ -225,7 +231,7 @@ def _show(found: Sign) -> None:
 
 def _show_detail(found: SignDetail) -> None:
     for version in found.versions:
-        click.echo(f"\nversion {version.n}  【{version.sign}】  {_local(version.submitted_at)}")
+        click.echo(f"\nversion {version.n}  【{version.sign}】  {local_time(version.submitted_at)}")
         for name, text in version.fields.items():
             click.echo(f"  {name}: {text}")
         for image in version.images:
@@ -233,28 +239,24 @@ def _show_detail(found: SignDetail) -> None:
                 f"  {image.slot}: {image.type}, {image.width} × {image.height}, {image.size_bytes:,} bytes"
             )
         if decision := version.decision:
-            said = "passed" if decision.passed else "refused"
-            click.echo(f"  {said} {_local(decision.decided_at)} {decision.note}".rstrip())
+            outcome = "passed" if decision.passed else "refused"
+            click.echo(f"  {outcome} {local_time(decision.decided_at)} {decision.note}".rstrip())
             for reason in decision.reasons:
                 click.echo(f"    {reason.code} ({reason.field}): {reason.title}. {reason.advice}")
     click.echo("\ntimeline")
     show_table(
         ["at", "event", "by"],
-        [[_local(each.at), each.kind, each.actor] for each in found.timeline],
+        [[local_time(each.at), each.kind, each.actor] for each in found.timeline],
         empty="",
     )
 
 
 def _show_check(found: Check) -> None:
     if found.ok:
-        console().print("Nothing is wrong with it.", style="green")
+        console().print("No errors.", style="green")
         return
     show_table(
-        ["code", "field", "what is wrong", "how to mend it"],
+        ["code", "field", "error", "hint"],
         [[each.code, each.field, each.reason or each.message, each.hint] for each in found.problems],
         empty="",
     )
-
-
-def _local(at: datetime | None) -> str:
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""

@@ -1,4 +1,4 @@
-"""What a submission is made of, as options: images by slot, texts by name."""
+"""Options of a submission: images by slot, text fields by name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ _OPTIONS = (
         "images",
         multiple=True,
         metavar="[SLOT=]PATH",
-        help="An image as evidence; in order, or with the name of its slot. May be repeated.",
+        help="Image file, in order or with its slot. May be repeated.",
     ),
     click.option(
-        "--field", "-f", "fields", multiple=True, metavar="NAME=TEXT", help="type, remark, … as on the wire."
+        "--field",
+        "-f",
+        "fields",
+        multiple=True,
+        metavar="NAME=TEXT",
+        help="Text field, such as type or remark. May be repeated.",
     ),
 )
 
@@ -33,13 +38,13 @@ timeout_option = click.option(
     default=TIMEOUT_S,
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help=f"How long to wait for a decision.  [{TIMEOUT_S:g}]",
+    help=f"Maximum time to wait for the decision.  [{TIMEOUT_S:g}]",
 )
 
 _WAITING = (
-    click.option("--wait", is_flag=True, help="Wait for the decision; exit with 1 if it is a refusal."),
+    click.option("--wait", is_flag=True, help="Wait for the decision; exit with 1 if refused."),
     timeout_option,
-    click.option("--idempotency-key", default="", help="Submit once, however often this is run."),
+    click.option("--idempotency-key", default="", help="Submit only once, even if the command is repeated."),
 )
 
 
@@ -58,7 +63,7 @@ def waiting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
-    """Return the images by slot: `SLOT=PATH`, and bare paths in the numbered slots that are left."""
+    """Return the images by slot; paths without one take the free numbered slots in order."""
     named: dict[str, Path] = {}
     bare = []
     for each in given:
@@ -69,7 +74,7 @@ def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
             bare.append(Path(each))
     free = [slot for slot in NUMBERED if slot not in named]
     if len(bare) > len(free):
-        raise click.UsageError(f"more than {len(NUMBERED)} images without a slot; name one: otherImage=PATH")
+        raise click.UsageError(f"more than {len(NUMBERED)} images without a slot; add slots: otherImage=PATH")
     named |= zip(free, bare, strict=False)
     for slot, file in named.items():
         if not file.is_file():
@@ -78,9 +83,9 @@ def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
 
 
 def texts(given: tuple[str, ...]) -> Fields:
-    """Return the texts by name."""
+    """Return the text fields by name."""
     fields = dict(each.partition("=")[::2] for each in given)
     if unknown := [name for name in fields if name not in Fields.__annotations__]:
         known = ", ".join(Fields.__annotations__)
-        raise click.BadParameter(f"{unknown[0]} is none of {known}", param_hint="--field")
+        raise click.BadParameter(f"unknown field {unknown[0]}; known fields: {known}", param_hint="--field")
     return cast(Fields, fields)

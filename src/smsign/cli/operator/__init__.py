@@ -1,1 +1,1 @@
-"""The commands that work on the data folder and the database."""
+"""Commands for operators, on the data folder and the database."""

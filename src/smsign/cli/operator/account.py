@@ -1,4 +1,4 @@
-"""`smsign account …`: the way in when nobody can sign in, and accounts at a glance."""
+"""`smsign account …`: accounts of the console, and recovery when nobody can sign in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 from smsign.actions import accounts as actions
 from smsign.actions import totp
-from smsign.cli.options import actor, now, stored
+from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import local_time, show_json, show_table
 from smsign.domain import accounts
 from smsign.domain.accounts import Account, Role
@@ -14,12 +14,10 @@ from smsign.errors import NotFound
 from smsign.storage.open import Stores
 from smsign.storage.rows import accounts as rows
 
-_ROLE = click.Choice([role.value for role in Role])
-
 
 @click.group()
 def account() -> None:
-    """Invite people to the console, and see who is there."""
+    """Invite people to the console and manage their accounts."""
 
 
 @account.command()
@@ -28,11 +26,11 @@ def account() -> None:
     "roles",
     multiple=True,
     type=click.Choice([role.value for role in Role]),
-    help="May be repeated.",
+    help="Role of the account. May be repeated.",
 )
-@stored
+@with_stores
 async def invite(stores: Stores, roles: tuple[str, ...], *, as_json: bool) -> None:
-    """Make a link for a new account; it works once, for seven days."""
+    """Create an invitation link for a new account; valid once, for seven days."""
     checked = accounts.check_roles(roles)
     token = await actions.invite(stores.db, roles=checked, actor=actor(), now=now())
     _show(token, as_json=as_json)
@@ -40,9 +38,9 @@ async def invite(stores: Stores, roles: tuple[str, ...], *, as_json: bool) -> No
 
 @account.command()
 @click.argument("name")
-@stored
+@with_stores
 async def reset(stores: Stores, name: str, *, as_json: bool) -> None:
-    """Make a link with which a person sets a new password; their second step is turned off."""
+    """Create a link to set a new password; turns off two-factor authentication."""
     found = await rows.find(stores.db.read, name)
     if found is None:
         raise NotFound(f"no account is called {name}", f"没有名为 {name} 的账号")
@@ -53,7 +51,7 @@ async def reset(stores: Stores, name: str, *, as_json: bool) -> None:
 
 
 @account.command("list")
-@stored
+@with_stores
 async def list_(stores: Stores, *, as_json: bool) -> None:
     """List all accounts."""
     found: list[Account] = []
@@ -63,7 +61,7 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
         show_json([_public(each) for each in found])
         return
     show_table(
-        ["name", "roles", "second step", "may sign in", "created"],
+        ["name", "roles", "two-factor", "enabled", "created"],
         [
             [
                 each.name,

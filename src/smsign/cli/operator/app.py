@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from smsign.actions import apps as actions
-from smsign.cli.options import actor, now, stored
+from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain.apps import App
 from smsign.domain.quotas import LIMIT_MAX
@@ -17,29 +17,34 @@ from smsign.storage.rows import apps as rows
 
 @click.group()
 def app() -> None:
-    """Make and manage applications: the customers of the API."""
+    """Create and manage applications."""
 
 
 @app.command()
 @click.argument("name")
-@click.option("--use-by-hand", is_flag=True, help="A signature that passes is not put in use by itself.")
-@click.option("--test", "is_test", is_flag=True, help="A test application: its audit decides itself.")
+@click.option("--use-by-hand", is_flag=True, help="Do not put a passed signature in use automatically.")
+@click.option(
+    "--test",
+    "is_test",
+    is_flag=True,
+    help="Create a test application, with automatic decisions.",
+)
 @click.option(
     "--delay-ms",
     type=click.IntRange(0, DELAY_MS_MAX),
     help="With --test: milliseconds from a submission to its decision.  [0]",
 )
-@stored
+@with_stores
 async def create(
     stores: Stores, name: str, *, use_by_hand: bool, is_test: bool, delay_ms: int | None, as_json: bool
 ) -> None:
-    """Make an application; answers its appKey and masterSecret.
+    """Create an application and print its appKey and masterSecret.
 
-    The content of a test application's signature says what becomes of it: 测试通过 passes, 测试待审 waits
-    for a person, 测试模糊 is refused as unreadable, and so on; any other passes. See the documentation.
+    In a test application the content of a signature determines the decision: 测试通过 is passed, 测试待审
+    stays in the audit, 测试模糊 is refused as unreadable, and so on. See the documentation.
     """
     if delay_ms is not None and not is_test:
-        raise click.UsageError("--delay-ms goes with --test")
+        raise click.UsageError("--delay-ms requires --test")
     keys = actions.make_keys()
     made = await actions.create(
         stores.db,
@@ -55,7 +60,7 @@ async def create(
 
 
 @app.command("list")
-@stored
+@with_stores
 async def list_(stores: Stores, *, as_json: bool) -> None:
     """List all applications."""
     found: list[App] = []
@@ -77,16 +82,16 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
             ]
             for each in found
         ],
-        empty="No applications yet. Make one with: smsign app create NAME",
+        empty="No applications yet. Create one: smsign app create NAME",
     )
 
 
 @app.command()
 @click.argument("name")
 @click.option("--secret", is_flag=True, help="Show the masterSecret too; the ledger records it.")
-@stored
+@with_stores
 async def show(stores: Stores, name: str, *, secret: bool, as_json: bool) -> None:
-    """Show one application, by name or appKey."""
+    """Show an application, by name or appKey."""
     found = await rows.get(stores.db.read, name)
     shown = None
     if secret:
@@ -101,11 +106,11 @@ async def show(stores: Stores, name: str, *, secret: bool, as_json: bool) -> Non
     "overlap_s",
     default=0,
     type=click.IntRange(0, 30 * 86_400),
-    help="Seconds that the old one stays valid.",
+    help="Seconds for which the old secret stays valid.  [0]",
 )
-@stored
+@with_stores
 async def rotate(stores: Stores, name: str, *, overlap_s: int, as_json: bool) -> None:
-    """Give an application a new masterSecret."""
+    """Rotate the masterSecret of an application."""
     found = await rows.get(stores.db.read, name)
     keys = await actions.rotate(
         stores.db, stores.vault, app=found, overlap_s=overlap_s, actor=actor(), now=now()
@@ -115,28 +120,28 @@ async def rotate(stores: Stores, name: str, *, overlap_s: int, as_json: bool) ->
 
 @app.command("open")
 @click.argument("name")
-@stored
+@with_stores
 async def open_(stores: Stores, name: str, *, as_json: bool) -> None:
-    """Open an application's SMS service."""
+    """Open the SMS service of an application."""
     await _set_open(stores, name, sms_open=True, as_json=as_json)
 
 
 @app.command()
 @click.argument("name")
-@stored
+@with_stores
 async def close(stores: Stores, name: str, *, as_json: bool) -> None:
-    """Close an application's SMS service: every call answers 50008."""
+    """Close the SMS service of an application: every call answers 50008."""
     await _set_open(stores, name, sms_open=False, as_json=as_json)
 
 
 @app.command()
 @click.argument("name")
 @click.argument("signature", metavar="ID|none")
-@stored
+@with_stores
 async def use(stores: Stores, name: str, signature: str, *, as_json: bool) -> None:
-    """Put a signature that passed in use, or none."""
+    """Put a passed signature in use, or none."""
     if signature != "none" and not signature.isdecimal():
-        raise click.BadParameter("a sign_id, or the word none")
+        raise click.BadParameter("a sign_id or none")
     found = await rows.get(stores.db.read, name)
     signature_id = None if signature == "none" else int(signature)
     changed = await actions.use(stores.db, app=found, signature_id=signature_id, actor=actor(), now=now())
@@ -146,9 +151,9 @@ async def use(stores: Stores, name: str, signature: str, *, as_json: bool) -> No
 @app.command()
 @click.argument("name")
 @click.argument("limit", metavar="N", type=click.IntRange(0, LIMIT_MAX))
-@stored
+@with_stores
 async def limit(stores: Stores, name: str, *, limit: int, as_json: bool) -> None:
-    """Set how many submissions an application may make in a day; 0: as the setting submissions_a_day says."""
+    """Set the daily limit of submissions of an application; 0: the setting submissions_a_day."""
     found = await rows.get(stores.db.read, name)
     changed = await actions.set_limit(stores.db, app=found, submissions_a_day=limit, actor=actor(), now=now())
     _show(changed, as_json=as_json)
@@ -170,8 +175,8 @@ def _show(found: App, *, as_json: bool, master_secret: str | None = None) -> Non
     fields["SMS service"] = _open(found)
     fields["audit"] = _audit(found)
     fields["in use"] = found.in_use_id or "none"
-    fields["a new pass is used"] = "when switched by hand" if found.use_by_hand else "at once"
-    fields["submissions a day"] = found.submissions_a_day or "as the server's setting says"
+    fields["passed signatures are put in use"] = "by hand" if found.use_by_hand else "automatically"
+    fields["submissions a day"] = found.submissions_a_day or "the setting submissions_a_day"
     fields["created"] = local_time(found.created_at)
     show_fields(fields)
 
@@ -193,7 +198,7 @@ def _public(found: App) -> dict[str, object]:
 
 def _audit(found: App) -> Text | str:
     if not found.is_test:
-        return "by people"
+        return "by auditors"
     return Text(f"test, after {found.test_delay_ms} ms" if found.test_delay_ms else "test", style="magenta")
 
 

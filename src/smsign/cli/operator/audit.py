@@ -1,15 +1,16 @@
-"""`smsign audit …`: decide from the terminal, through the same actions as the desk."""
+"""`smsign audit …`: decide on signatures from the command line."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+import msgspec
 
 from smsign.actions import audits as actions
-from smsign.cli.options import actor, now, stored
+from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import STATUS_WORDS, age, local_time, show_fields, show_json, show_table, status
-from smsign.domain.audits import REASONS, Decision
+from smsign.domain.audits import REASONS
 from smsign.domain.events import Subject
 from smsign.domain.signatures import ID_MAX, Signature
 from smsign.errors import NotFound
@@ -19,22 +20,21 @@ from smsign.storage.rows import signatures as rows
 
 _ID = click.argument("signature_id", metavar="ID", type=click.IntRange(1, ID_MAX))
 
-
 _REASONS = "\n".join(
     f"{reason.code:<16} {reason.title.en} · {reason.title.zh}" for reason in REASONS.values()
 )
 
 
-@click.group(help=f"See what waits for a decision, and decide.\n\n\b\nReasons for a refusal:\n{_REASONS}")
+@click.group(help=f"List and decide signatures in the audit.\n\n\b\nReason codes of a refusal:\n{_REASONS}")
 def audit() -> None:
-    """See what waits for a decision, and decide."""
+    """List and decide signatures in the audit."""
 
 
 @audit.command("list")
-@click.option("--limit", default=100, type=click.IntRange(1, 10_000), help="How many at most.  [100]")
-@stored
+@click.option("--limit", default=100, type=click.IntRange(1, 10_000), help="Maximum number.  [100]")
+@with_stores
 async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
-    """List the queue, oldest first."""
+    """List the signatures in the audit, oldest first."""
     found = await rows.list_in_audit(stores.db.scan, limit=limit)
     if as_json:
         show_json([_public(each) for each in found])
@@ -46,22 +46,22 @@ async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
             [each.id, f"【{each.content}】", each.app_id, each.version, age(each.submitted_at, at)]
             for each in found
         ],
-        empty="Nothing waits for a decision.",
+        empty="No signatures in the audit.",
     )
     waiting = await rows.count_in_audit(stores.db.scan)
     if waiting > len(found):
-        click.echo(f"{len(found)} of {waiting} shown; --limit shows more.")
+        click.echo(f"{len(found)} of {waiting} shown; see --limit.")
 
 
 @audit.command()
 @_ID
-@stored
+@with_stores
 async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
-    """Show a signature: its versions, evidence, decisions and timeline."""
+    """Show a signature with its versions, images, decisions and timeline."""
     signature = await _get(stores, signature_id)
-    told = await _tell(stores, signature)
+    detail = await _detail(stores, signature)
     if as_json:
-        show_json(told)
+        show_json(detail)
         return
     show_fields(
         {
@@ -71,7 +71,7 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
             "status": status(signature.status),
         }
     )
-    for version in told["versions"]:
+    for version in detail["versions"]:
         decision = version["decision"]
         click.echo(
             f"\nversion {version['n']}  【{version['content']}】  {local_time(version['submitted_at'])}"
@@ -84,13 +84,13 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
                 f" {image['size_bytes']:,} bytes, {image['sha256'][:16]}…"
             )
         if decision:
-            said = "passed" if decision["passed"] else f"refused: {', '.join(decision['reasons'])}"
+            outcome = "passed" if decision["passed"] else f"refused: {', '.join(decision['reasons'])}"
             when = local_time(decision["decided_at"])
-            click.echo(f"  {said} by {decision['actor']}, {when} {decision['note']}".rstrip())
+            click.echo(f"  {outcome} by {decision['actor']}, {when} {decision['note']}".rstrip())
     click.echo("\ntimeline")
     show_table(
         ["at", "event", "by"],
-        [[local_time(event["at"]), event["kind"], event["actor"]] for event in told["events"]],
+        [[local_time(event["at"]), event["kind"], event["actor"]] for event in detail["events"]],
         empty="",
     )
 
@@ -98,11 +98,11 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
 @audit.command("pass")
 @_ID
 @click.option("--note", default="", help="A note for the ledger.")
-@stored
+@with_stores
 async def pass_(stores: Stores, signature_id: int, *, note: str, as_json: bool) -> None:
     """Pass a signature.
 
-    Its application uses it from now on, unless it switches by hand.
+    It is then put in use, unless its application does that by hand.
     """
     await _decide(stores, signature_id, passed=True, reasons=(), note=note, as_json=as_json)
 
@@ -114,14 +114,14 @@ async def pass_(stores: Stores, signature_id: int, *, note: str, as_json: bool) 
     "reasons",
     multiple=True,
     metavar="CODE[:FIELD]",
-    help="Why, and of which field if not the usual one; may be repeated.",
+    help="Reason code, with a field unless it is the usual one. May be repeated.",
 )
-@click.option("--note", default="", help="A note that the owner reads with the reasons.")
-@stored
+@click.option("--note", default="", help="A note for the owner, shown with the reasons.")
+@with_stores
 async def refuse(
     stores: Stores, signature_id: int, *, reasons: tuple[str, ...], note: str, as_json: bool
 ) -> None:
-    """Refuse a signature for one or several coded reasons."""
+    """Refuse a signature for one or more reasons."""
     await _decide(stores, signature_id, passed=False, reasons=reasons, note=note, as_json=as_json)
 
 
@@ -138,7 +138,7 @@ async def _decide(
         now=now(),
     )
     if as_json:
-        show_json(await _tell(stores, signature))
+        show_json(await _detail(stores, signature))
     else:
         click.echo(f"{signature.id} 【{signature.content}】 {STATUS_WORDS[signature.status]}")
 
@@ -150,7 +150,7 @@ async def _get(stores: Stores, signature_id: int) -> Signature:
     return signature
 
 
-async def _tell(stores: Stores, signature: Signature) -> dict[str, Any]:
+async def _detail(stores: Stores, signature: Signature) -> dict[str, Any]:
     db = stores.db.read
     versions = [
         {
@@ -159,8 +159,8 @@ async def _tell(stores: Stores, signature: Signature) -> dict[str, Any]:
             "fields": each.version.fields,
             "actor": each.version.actor,
             "submitted_at": each.version.submitted_at,
-            "images": _plain(each.images),
-            "decision": _decision(each.decision),
+            "images": [msgspec.structs.asdict(image) for image in each.images],
+            "decision": msgspec.structs.asdict(each.decision) if each.decision else None,
         }
         for each in await history.list_(db, signature.app_id, signature.id)
     ]
@@ -180,11 +180,3 @@ def _public(signature: Signature) -> dict[str, Any]:
         "version": signature.version,
         "submitted_at": signature.submitted_at,
     }
-
-
-def _plain(structs: list[Any]) -> list[dict[str, Any]]:
-    return [{name: getattr(each, name) for name in each.__struct_fields__} for each in structs]
-
-
-def _decision(decision: Decision | None) -> dict[str, Any] | None:
-    return _plain([decision])[0] if decision else None

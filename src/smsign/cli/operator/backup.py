@@ -11,7 +11,7 @@ import click
 
 from smsign.actions import backup as backup_actions
 from smsign.actions import restore as restore_actions
-from smsign.cli.options import now, settled
+from smsign.cli.options import now, with_settings
 from smsign.cli.output import progress_bar, show_json
 from smsign.config import Settings
 from smsign.errors import SetupError
@@ -21,20 +21,20 @@ from smsign.storage.vault import read_key
 
 @click.command()
 @click.argument("to", metavar="FOLDER|FILE.tar", type=click.Path(path_type=Path))
-@click.option("--without-key", is_flag=True, help="Leave the secret key out; keep it elsewhere.")
-@settled
+@click.option("--without-key", is_flag=True, help="Leave out the secret key, which is then stored elsewhere.")
+@with_settings
 async def backup(settings: Settings, to: Path, *, without_key: bool, as_json: bool) -> None:
-    """Back up everything, while the server runs.
+    """Back up all data while the server runs.
 
-    Into a folder, only images that are not in it yet are written, and what it held stays whole until the
-    new backup is complete; a file is written anew. The rows are kept in one SQLite file, whichever engine
-    they come from, and can be restored into either.
+    A backup into a folder is incremental: only new images are written, and the previous backup stays intact
+    until the new one is complete. A file is always a full backup. The rows are stored in a SQLite file, from
+    either engine, and can be restored into either engine.
 
-    With the key in it, whoever has the backup has everything: keep it as you keep the key.
+    A backup with the key gives access to everything: protect it like the key.
     """
     key = None if without_key else read_key(settings.secret_key, settings.key_file)
     if key is None and not without_key:
-        raise SetupError(f"secret key: {settings.key_file} does not exist; there is also --without-key")
+        raise SetupError(f"secret key: {settings.key_file} does not exist; see --without-key")
     with closing(open_archive(to, write=True)) as archive, progress_bar() as progress:
         blobs = open_blobs(settings.blobs_url, data=settings.folder)
         manifest, carried = await backup_actions.backup(
@@ -45,18 +45,20 @@ async def backup(settings: Settings, to: Path, *, without_key: bool, as_json: bo
     else:
         rows = sum(manifest.tables.values())
         click.echo(f"{rows:,} rows; {manifest.image_count:,} images, {carried.new:,} of them new: {to}")
-        click.echo("The secret key is in it." if key else "The secret key is not in it: keep that elsewhere.")
-    _say_lost("the store has no whole image", carried.lost)
+        click.echo(
+            "It contains the secret key." if key else "It does not contain the secret key: back it up too."
+        )
+    _report_lost("missing or damaged in the blob store", carried.lost)
 
 
 @click.command()
 @click.argument("source", metavar="FOLDER|FILE.tar", type=click.Path(exists=True, path_type=Path))
-@settled
+@with_settings
 async def restore(settings: Settings, source: Path, *, as_json: bool) -> None:
-    """Restore a backup into an empty database and data folder, of either engine.
+    """Restore a backup into an empty database of either engine.
 
-    Every part is checked against the manifest before it is used; at the end the rows are compared, one by
-    one, and the ledger is walked. Interrupted, give the same command again.
+    Every file is checked against the manifest first; at the end all rows are compared and the ledger is
+    verified. After an interruption, run the same command again to resume.
     """
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
@@ -84,18 +86,18 @@ async def restore(settings: Settings, source: Path, *, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"As it was at {done.manifest.made_at}: {done.copied.rows:,} rows, compared one by one.")
-        click.echo(f"{done.carried.images:,} images, {done.carried.new:,} of them new in the store.")
-        walked = f"{done.verdict.events:,} events in {done.verdict.chains:,} chains"
-        click.echo(f"{walked}, {'as they were written' if not done.verdict.fault else 'broken'}.")
+        click.echo(f"Restored {done.copied.rows:,} rows, compared one by one, as of {done.manifest.made_at}.")
+        click.echo(f"{done.carried.images:,} images, {done.carried.new:,} of them new in the blob store.")
+        events = f"{done.verdict.events:,} events in {done.verdict.chains:,} hash chains"
+        click.echo(f"{events}, {'broken' if done.verdict.fault else 'verified'}.")
     if done.verdict.fault:
-        click.echo(f"broken, in the backup already: {done.verdict.fault}", err=True)
+        click.echo(f"broken, already in the backup: {done.verdict.fault}", err=True)
         sys.exit(1)
-    _say_lost("the backup has no whole image", done.carried.lost)
+    _report_lost("missing or damaged in the backup", done.carried.lost)
 
 
-def _say_lost(what: str, lost: list[str]) -> None:
+def _report_lost(where: str, lost: list[str]) -> None:
     for sha256 in lost:
-        click.echo(f"lost: {what} {sha256}", err=True)
+        click.echo(f"lost image {sha256}: {where}", err=True)
     if lost:
         sys.exit(1)

@@ -1,7 +1,9 @@
-"""`smsign callback …`: where an application's events are told."""
+"""`smsign callback …`: the callbacks (webhooks) of an application."""
 
 from __future__ import annotations
 
+import functools
+from datetime import datetime
 from typing import Any
 
 import click
@@ -10,7 +12,7 @@ from rich.text import Text
 
 from smsign.actions import callbacks as actions
 from smsign.actions import redelivery
-from smsign.cli.options import actor, now, stored, take_settings
+from smsign.cli.options import Command, actor, now, take_settings, with_stores
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain import callbacks
 from smsign.domain.apps import App
@@ -22,87 +24,96 @@ from smsign.storage.rows import apps, deliveries, outbox
 from smsign.storage.rows import callbacks as rows
 
 _STYLES = {"active": "green", "paused": "red", "delivered": "green", "failed": "red"}
+_FORMAT = click.Choice(list(FORMATS))
+
+
+def with_callback(command: Command) -> Command:
+    """Make a command of `async (stores, app, callback, …)`: add the arguments NAME and ID."""
+
+    @click.argument("name")
+    @click.argument("callback_id", metavar="ID", type=int)
+    @functools.wraps(command)
+    async def run(stores: Stores, name: str, callback_id: int, **given: Any) -> None:
+        app = await apps.get(stores.db.read, name)
+        found = await rows.find(stores.db.read, app.id, callback_id)
+        if found is None:
+            raise callbacks.unknown("callback_id")
+        await command(stores, app, found, **given)
+
+    return with_stores(run)
 
 
 @click.group()
 def callback() -> None:
-    """Manage callbacks: where an application's events are told.
+    """Create and manage callbacks (webhooks).
 
-    NAME is the application's name or appKey.
+    NAME is the name or appKey of the application.
     """
 
 
 @callback.command()
 @click.argument("name")
 @click.argument("url")
-@click.option("--form", type=click.Choice(list(FORMATS)), default="standard", help="How events are told.")
-@stored
-async def add(stores: Stores, name: str, url: str, *, form: str, as_json: bool) -> None:
-    """Add an endpoint; answers its secret. The vendor's form asks it to echo first."""
-    from smsign.worker.sender import make_sender  # the HTTP client takes long to load
+@click.option("--format", type=_FORMAT, default="standard", show_default=True, help="Format of the requests.")
+@click.option("--form", type=_FORMAT, hidden=True)  # the old name of --format, until 1.0
+@with_stores
+async def add(stores: Stores, name: str, url: str, *, format: str, form: str | None, as_json: bool) -> None:
+    """Add a callback and print its secret; the vendor format requires an echo first."""
+    from smsign.worker.sender import make_sender  # lazy: slow to import
 
     app = await apps.get(stores.db.read, name)
     sender = make_sender(take_settings(dict(click.get_current_context().params)))
     made = await actions.register(
-        stores.db, stores.vault, sender, app=app, url=url, format=form, actor=actor(), now=now()
+        stores.db, stores.vault, sender, app=app, url=url, format=form or format, actor=actor(), now=now()
     )
     await _show(stores, app, made, as_json=as_json, secret=True)
 
 
 @callback.command("list")
 @click.argument("name")
-@stored
+@with_stores
 async def list_(stores: Stores, name: str, *, as_json: bool) -> None:
-    """List an application's endpoints."""
+    """List the callbacks of an application."""
     app = await apps.get(stores.db.read, name)
     found = [await _public(stores, each) for each in await rows.list_(stores.db.read, app.id)]
     if as_json:
         show_json(found)
         return
     show_table(
-        ["id", "address", "form", "state", "pending"],
+        ["id", "url", "format", "state", "pending"],
         [[each["callback_id"], each["url"], each["format"], _state(each), each["pending"]] for each in found],
-        empty=f"No endpoints yet. Add one with: smsign callback add {name} https://…",
+        empty=f"No callbacks yet. Add one: smsign callback add {name} https://…",
     )
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@click.option("--secret", is_flag=True, help="Show its secret too.")
-@stored
-async def show(stores: Stores, name: str, callback_id: int, *, secret: bool, as_json: bool) -> None:
-    """Show one endpoint."""
-    app, found = await _find(stores, name, callback_id)
+@click.option("--secret", is_flag=True, help="Show the secret too.")
+@with_callback
+async def show(stores: Stores, app: App, found: Callback, *, secret: bool, as_json: bool) -> None:
+    """Show a callback."""
     await _show(stores, app, found, as_json=as_json, secret=secret)
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@stored
-async def remove(stores: Stores, name: str, callback_id: int, *, as_json: bool) -> None:
-    """Remove an endpoint; what still waited for it is not told."""
-    app, found = await _find(stores, name, callback_id)
+@with_callback
+async def remove(stores: Stores, app: App, found: Callback, *, as_json: bool) -> None:
+    """Remove a callback; pending events are not delivered."""
     await actions.remove(stores.db, app=app, callback_id=found.id, actor=actor(), now=now())
-    show_json({"removed": found.id}) if as_json else click.echo(f"endpoint {found.id} removed")
+    show_json({"removed": found.id}) if as_json else click.echo(f"callback {found.id} removed")
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
 @click.option(
     "--overlap",
     "overlap_s",
     default=callbacks.OVERLAP_S,
     show_default=True,
     type=click.IntRange(0, callbacks.OVERLAP_MAX_S),
-    help="Seconds that the old one signs too.",
+    help="Seconds for which both secrets sign.",
 )
-@stored
-async def rotate(stores: Stores, name: str, callback_id: int, *, overlap_s: int, as_json: bool) -> None:
-    """Give an endpoint a new secret."""
-    app, found = await _find(stores, name, callback_id)
+@with_callback
+async def rotate(stores: Stores, app: App, found: Callback, *, overlap_s: int, as_json: bool) -> None:
+    """Rotate the secret of a callback."""
     changed = await actions.rotate(
         stores.db,
         stores.vault,
@@ -116,44 +127,35 @@ async def rotate(stores: Stores, name: str, callback_id: int, *, overlap_s: int,
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@stored
-async def pause(stores: Stores, name: str, callback_id: int, *, as_json: bool) -> None:
-    """Stop telling an endpoint; its events wait for it."""
-    app, found = await _find(stores, name, callback_id)
+@with_callback
+async def pause(stores: Stores, app: App, found: Callback, *, as_json: bool) -> None:
+    """Pause a callback; its events stay pending."""
     changed = await actions.pause(stores.db, app=app, callback_id=found.id, actor=actor(), now=now())
     await _show(stores, app, changed, as_json=as_json)
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@stored
-async def resume(stores: Stores, name: str, callback_id: int, *, as_json: bool) -> None:
-    """Tell an endpoint again, all that waits at once and in order."""
-    app, found = await _find(stores, name, callback_id)
+@with_callback
+async def resume(stores: Stores, app: App, found: Callback, *, as_json: bool) -> None:
+    """Resume a callback and deliver its pending events in order."""
     changed = await actions.resume(stores.db, app=app, callback_id=found.id, actor=actor(), now=now())
     await _show(stores, app, changed, as_json=as_json)
 
 
 @callback.command("deliveries")
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@click.option("--state", type=click.Choice(["delivered", "failed"]), help="Only these.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
-@stored
+@click.option("--state", type=click.Choice(["delivered", "failed"]), help="Filter by state.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Maximum number.")
+@with_callback
 async def list_deliveries(
-    stores: Stores, name: str, callback_id: int, *, state: str | None, limit: int, as_json: bool
+    stores: Stores, _: App, found: Callback, *, state: str | None, limit: int, as_json: bool
 ) -> None:
-    """List what an endpoint was told, the newest first."""
-    _, found = await _find(stores, name, callback_id)
-    made = await deliveries.list_(stores.db.scan, found.id, state=state or "", limit=limit)
+    """List delivery attempts, newest first."""
+    attempts = await deliveries.list_(stores.db.scan, found.id, state=state or "", limit=limit)
     if as_json:
-        show_json([_attempt(each) for each in made])
+        show_json([_attempt(each) for each in attempts])
         return
     show_table(
-        ["id", "at", "signature", "event", "attempt", "state", "answer", "ms"],
+        ["id", "at", "signature", "event", "attempt", "state", "response", "ms"],
         [
             [
                 each.id,
@@ -165,37 +167,31 @@ async def list_deliveries(
                 each.error or each.status or "",
                 each.ms,
             ]
-            for each in made
+            for each in attempts
         ],
-        empty="Nothing was sent yet.",
+        empty="No deliveries yet.",
     )
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
 @click.argument("delivery_id", metavar="DELIVERY", type=int)
-@stored
-async def resend(stores: Stores, name: str, callback_id: int, delivery_id: int, *, as_json: bool) -> None:
-    """Tell an endpoint once more of the event of one delivery."""
-    app, found = await _find(stores, name, callback_id)
+@with_callback
+async def resend(stores: Stores, app: App, found: Callback, *, delivery_id: int, as_json: bool) -> None:
+    """Deliver the event of a delivery again."""
     await redelivery.resend(
         stores.db, app=app, callback_id=found.id, delivery_id=delivery_id, actor=actor(), now=now()
     )
-    show_json({"events": 1}) if as_json else click.echo("1 event is told again")
+    show_json({"events": 1}) if as_json else click.echo("1 event queued for delivery")
 
 
 @callback.command()
-@click.argument("name")
-@click.argument("callback_id", metavar="ID", type=int)
-@click.option("--since", required=True, type=click.DateTime(), help="Local time, inclusive.")
-@click.option("--until", type=click.DateTime(), help="Local time, exclusive; now, if not given.")
-@stored
+@click.option("--since", required=True, type=click.DateTime(), help="Start in local time, inclusive.")
+@click.option("--until", type=click.DateTime(), help="End in local time, exclusive.  [now]")
+@with_callback
 async def replay(
-    stores: Stores, name: str, callback_id: int, *, since: Any, until: Any, as_json: bool
+    stores: Stores, app: App, found: Callback, *, since: datetime, until: datetime | None, as_json: bool
 ) -> None:
-    """Tell an endpoint once more of all that happened in a span of time."""
-    app, found = await _find(stores, name, callback_id)
+    """Deliver all events of a time range again."""
     count = await redelivery.replay(
         stores.db,
         app=app,
@@ -205,15 +201,7 @@ async def replay(
         actor=actor(),
         now=now(),
     )
-    show_json({"events": count}) if as_json else click.echo(f"{count:,} events are told again")
-
-
-async def _find(stores: Stores, name: str, callback_id: int) -> tuple[App, Callback]:
-    app = await apps.get(stores.db.read, name)
-    found = await rows.find(stores.db.read, app.id, callback_id)
-    if found is None:
-        raise callbacks.unknown("callback_id")
-    return app, found
+    show_json({"events": count}) if as_json else click.echo(f"{count:,} events queued for delivery")
 
 
 async def _show(stores: Stores, app: App, found: Callback, *, as_json: bool, secret: bool = False) -> None:
@@ -228,7 +216,7 @@ async def _show(stores: Stores, app: App, found: Callback, *, as_json: bool, sec
 
 
 async def _public(stores: Stores, found: Callback) -> dict[str, Any]:
-    waiting = await outbox.count(stores.db.scan, found.id)
+    backlog = await outbox.count(stores.db.scan, found.id)
     return {
         "callback_id": found.id,
         "url": found.url,
@@ -236,7 +224,7 @@ async def _public(stores: Stores, found: Callback) -> dict[str, Any]:
         "state": found.state,
         "why": found.why or None,
         "failures": found.failures,
-        "pending": waiting.size,
+        "pending": backlog.size,
         "created_at": rfc3339(found.created_at),
     }
 

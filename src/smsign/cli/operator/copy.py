@@ -1,4 +1,4 @@
-"""`smsign copy`: move to another database, of whichever engine, and another store of images."""
+"""`smsign copy`: move to another database, of either engine, and to another blob store."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ import click
 from smsign.actions import blobs as blob_actions
 from smsign.actions import copy as actions
 from smsign.actions.blobs import Carried
-from smsign.cli.output import progress_bar, show_json
+from smsign.cli.output import json_option, progress_bar, show_json
 from smsign.storage.engine.bulk import Bulk
 from smsign.storage.open import open_blobs, open_source
 
 
 @click.command()
-@click.option("--from", "source", required=True, metavar="URL", help="sqlite:PATH or postgresql://…")
-@click.option("--to", "target", required=True, metavar="URL", help="sqlite:PATH or postgresql://…, empty.")
-@click.option("--blobs-from", metavar="URL", default="", help="Where the images are: file:PATH or s3://…")
-@click.option("--blobs-to", metavar="URL", default="", help="Where they shall be. Both, or neither.")
-@click.option("--restart", is_flag=True, help="Throw away what an interrupted copy left, and begin again.")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+@click.option("--from", "source", required=True, metavar="URL", help="Source: sqlite:PATH or postgresql://…")
+@click.option(
+    "--to", "target", required=True, metavar="URL", help="Target, empty: sqlite:PATH or postgresql://…"
+)
+@click.option("--blobs-from", metavar="URL", default="", help="Blob store of the source: file:PATH or s3://…")
+@click.option("--blobs-to", metavar="URL", default="", help="Blob store of the target; give both or neither.")
+@click.option("--restart", is_flag=True, help="Discard an interrupted copy and start over.")
+@json_option
 def copy(*, as_json: bool, **given: Any) -> None:
-    """Copy everything into an empty database, of either engine.
+    """Copy all data into an empty database of either engine.
 
-    Interrupted, give the same command again: it goes on where it was. At the end both sides are
-    compared, row by row.
+    After an interruption, run the same command again to resume. At the end both databases are compared, row
+    by row.
 
-    The source may be served meanwhile: it is read as it was when the command began, and what is written
-    later stays behind. So for a move, stop the server first. After an interruption the source must be
-    as it was; if it is not, that is said, and --restart begins again.
+    The server may run meanwhile: the copy is a snapshot of when the command started, without later changes.
+    To move, stop the server first. A resumed copy requires an unchanged source; if it has changed, the
+    command reports that, and --restart starts over.
 
-    The secret key is not in the database: put DATA/secret.key (or SMSIGN_SECRET_KEY) in place as well.
-    A password need not stand in a URL: PGPASSWORD and ~/.pgpass are read too.
+    The secret key is not in the database: copy DATA/secret.key (or SMSIGN_SECRET_KEY) too. Passwords may be
+    in PGPASSWORD and ~/.pgpass instead of the URL.
     """
     if bool(given["blobs_from"]) != bool(given["blobs_to"]):
-        raise click.UsageError("--blobs-from and --blobs-to: give both, or neither")
+        raise click.UsageError("--blobs-from and --blobs-to: give both or neither")
     asyncio.run(_copy(as_json=as_json, **given))
 
 
@@ -60,7 +62,7 @@ async def _copy(
         seen = await actions.newest_event(rows)
     finally:
         await rows.close()
-    later = await _later(source, seen)
+    later = await _count_later_events(source, seen)
     if as_json:
         show_json(
             {
@@ -73,24 +75,24 @@ async def _copy(
             }
         )
     else:
-        tables, all_chains = len(copied.tables), f"all {copied.chains:,} ends of chains"
-        click.echo(f"{copied.rows:,} rows in {tables} tables, {all_chains}: equal on both sides, row by row")
-        _say(carried, later)
+        size = f"{copied.rows:,} rows in {len(copied.tables)} tables, {copied.chains:,} hash chains"
+        click.echo(f"{size}: equal on both sides, row by row")
+        _report(carried, later)
     if carried and carried.lost:
         sys.exit(1)
 
 
-def _say(carried: Carried | None, later: int) -> None:
+def _report(carried: Carried | None, later: int) -> None:
     if carried:
-        click.echo(f"{carried.images:,} images, {carried.new:,} of them new in the store")
+        click.echo(f"{carried.images:,} images, {carried.new:,} of them new in the blob store")
         for sha256 in carried.lost:
-            click.echo(f"lost: the source has no whole image {sha256}", err=True)
+            click.echo(f"lost image {sha256}: missing or damaged in the source", err=True)
     else:
-        click.echo("The images stay where they are; --blobs-from and --blobs-to carry them too.")
-    click.echo("The secret key must come along: DATA/secret.key, or SMSIGN_SECRET_KEY.")
+        click.echo("The images were not copied; --blobs-from and --blobs-to copy them too.")
+    click.echo("Copy the secret key too: DATA/secret.key or SMSIGN_SECRET_KEY.")
     if later:
         click.echo(
-            f"The source went on: {later:,} events were written since the copy began and are not in it.",
+            f"The source has changed: {later:,} events written since the start are not copied.",
             err=True,
         )
 
@@ -105,11 +107,11 @@ async def _carry(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any) -> C
             source.get,
             lambda sha256, data: blob_actions.put(target, sha256, data),
             await blob_actions.list_kept(target),
-            lambda done: progress("carrying images", done, total),
+            lambda done: progress("copying images", done, total),
         )
 
 
-async def _later(url: str, seen: int) -> int:
+async def _count_later_events(url: str, seen: int) -> int:
     rows = await open_source(url)
     try:
         return await actions.newest_event(rows) - seen

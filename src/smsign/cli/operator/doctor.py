@@ -1,4 +1,4 @@
-"""`smsign doctor`."""
+"""`smsign doctor`: diagnose an installation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from smsign.actions.doctor import OK, WARNING, WRONG, Finding, Installation, diagnose
-from smsign.cli.options import now, settled
+from smsign.cli.options import now, with_settings
 from smsign.cli.output import progress_bar, show_json, show_table
 from smsign.config import SETTINGS, Settings
 
@@ -19,12 +19,12 @@ _STYLES = {OK: "green", WARNING: "yellow", WRONG: "bold red"}
 
 
 @click.command()
-@settled
+@with_settings
 async def doctor(settings: Settings, *, as_json: bool) -> None:
-    """Look at everything that can be wrong, and say how to mend it; change nothing.
+    """Diagnose the installation and suggest fixes; read-only.
 
-    Settings, permissions, disk, clock, schema, key, the database's pages and rows, the ledger, the outbox
-    and the images. The server may run meanwhile. Exits with 1 if anything is wrong; warnings alone are 0.
+    Checks settings, permissions, disk, clock, schema, secret key, integrity of the database, ledger, outbox
+    and images. The server may run meanwhile. Exits with 1 if anything is wrong, not for warnings alone.
     """
     installation = Installation(
         folder=settings.folder,
@@ -34,15 +34,15 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         key_file=settings.key_file,
         now=now(),
     )
-    found = [Finding("settings", WARNING, what, mend) for what, mend in doubts(os.environ)]
-    found = found or [Finding("settings", OK, "all are known, and none contradicts another")]
+    found = [Finding("settings", WARNING, what, mend) for what, mend in check_environment(os.environ)]
+    found = found or [Finding("settings", OK, "no unknown or conflicting environment variables")]
     with progress_bar() as progress:
         found += [finding async for finding in diagnose(installation, progress)]
     if as_json:
         show_json({"well": all(finding.state != WRONG for finding in found), "findings": found})
     else:
         show_table(
-            ["", "looked at", "found", "to mend it"],
+            ["", "check", "result", "fix"],
             [[Text(each.state, _STYLES[each.state]), each.check, each.what, each.mend] for each in found],
             empty="",
         )
@@ -50,8 +50,8 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         sys.exit(1)
 
 
-def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what stands in the environment and has no effect, or one that surprises: (what, how to mend)."""
+def check_environment(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return (problem, fix) of environment variables that are unknown, ignored, or in conflict."""
     known = {setting.env for setting in SETTINGS.values()} | {"SMSIGN_CONFIG"}
     known |= {f"{setting.env}_FILE" for setting in SETTINGS.values() if setting.secret}
     found = []
@@ -60,14 +60,14 @@ def doubts(env: Mapping[str, str]) -> list[tuple[str, str]]:
             close = difflib.get_close_matches(name, known, 1)
             found.append((f"{name} is not a setting", f"did you mean {close[0]}?" if close else "remove it"))
         elif f"{name}_FILE" in env:
-            found.append((f"{name} counts, and {name}_FILE is not read", "remove one of them"))
+            found.append((f"{name} is set, so {name}_FILE is ignored", "remove one of them"))
     if env.get("SMSIGN_SOCKET") and ("SMSIGN_HOST" in env or "SMSIGN_PORT" in env):
-        found.append(("SMSIGN_SOCKET counts, and host and port do not", "remove one or the other"))
+        found.append(("SMSIGN_SOCKET is set, so host and port are ignored", "remove one of them"))
     for name in ("SMSIGN_TLS_CERT", "SMSIGN_TLS_KEY"):
         if (path := env.get(name)) and not os.access(path, os.R_OK):
-            found.append((f"{name}: {path} cannot be read", "let the server's user read it"))
+            found.append((f"{name}: {path} cannot be read", "make it readable for the server's user"))
     if env.get("SMSIGN_OIDC_ISSUER") and not any(
         env.get(name) for name in ("SMSIGN_OIDC_CLIENT_SECRET", "SMSIGN_OIDC_CLIENT_SECRET_FILE")
     ):
-        found.append(("SMSIGN_OIDC_ISSUER is set, and no client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
+        found.append(("SMSIGN_OIDC_ISSUER is set without a client secret", "set SMSIGN_OIDC_CLIENT_SECRET"))
     return found

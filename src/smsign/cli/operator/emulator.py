@@ -1,4 +1,4 @@
-"""What `serve --test` does beside serving: a folder that goes when it ends, and keys that are known."""
+"""`smsign serve --test`, the emulator for CI: a temporary data folder and well-known keys."""
 
 from __future__ import annotations
 
@@ -21,36 +21,34 @@ from smsign.storage.open import Stores
 
 NAME = "test"
 LOOPBACK = "127.0.0.0/8, ::1/128"
-"""What callbacks may reach, unless the settings name other networks: a test's receiver runs beside it."""
+"""Default of callback_networks: the receiver of a test runs on the same machine."""
 
 
 @contextmanager
 def settings_of_test(given: dict[str, Any], *, with_demo: bool) -> Iterator[Settings]:
-    """Return settings under which everything is kept in a temporary folder; it is removed at the end.
+    """Return settings with all data in a temporary folder, which is removed at the end.
 
-    Raises: UsageError with a flag that says where things are kept: nothing of a test may get there.
+    Raises: UsageError for an option that names another place for data: a test must not write there.
     """
     named = [each.flag for each in SETTINGS.values() if each.stored and given.get(each.name) is not None]
     if flags := [*named, *(["--demo"] if with_demo else [])]:
-        raise click.UsageError(
-            f"--test keeps everything in a temporary folder of its own; leave out {' and '.join(flags)}"
-        )
-    signal.signal(signal.SIGTERM, _end)  # so that the folder goes, however early the stop comes
+        raise click.UsageError(f"--test stores all data in a temporary folder; remove {' and '.join(flags)}")
+    signal.signal(signal.SIGTERM, _end)  # remove the folder also on an early SIGTERM
     folder = tempfile.mkdtemp(prefix="smsign-test-")
-    kept = dict.fromkeys(("blobs", "secret_key"), "")  # also over what the environment says
+    fixed = dict.fromkeys(("blobs", "secret_key"), "")  # override the environment too
     networks = SETTINGS["callback_networks"]
     if given.get(networks.name) is None and networks.env not in os.environ:
-        kept[networks.name] = LOOPBACK
+        fixed[networks.name] = LOOPBACK
     try:
         yield config.load(
-            given | kept | {"data": folder, "database": f"sqlite:{folder}/smsign.db?durable=no"}
+            given | fixed | {"data": folder, "database": f"sqlite:{folder}/smsign.db?durable=no"}
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 async def fill(stores: Stores, *, delay_ms: int) -> None:
-    """Make every application of this database a test application, and one with the contract's own keys."""
+    """Make all applications test applications, and create one with the keys of the contract's examples."""
     await sandbox.emulate(stores.db, delay_ms=delay_ms)
     await apps.create(
         stores.db,
@@ -64,35 +62,35 @@ async def fill(stores: Stores, *, delay_ms: int) -> None:
 
 
 def greet(settings: Settings, where: str, *, delay_ms: int) -> None:
-    """Tell people what it is good for, on standard error."""
-    after = f"after {delay_ms} ms" if delay_ms else "at once"
+    """Print instructions on standard error."""
+    when = f"after {delay_ms} ms" if delay_ms else "at once"
     click.echo(
         f"""
-Every application is a test application; its audit decides itself, {after}, by the content submitted:
+All applications are test applications. Audits are decided {when}, by the content submitted:
 
-  {PASSES} and any other   passes
+  {PASSES} and any other   is passed
   {" ".join(REFUSALS)}
-                     is refused, each for a reason of its own
+                     is refused, each for another reason
   {PENDING}           stays in the audit
 
   curl {where}/v1/sign -u {demo.KEYS.app_key}:{demo.KEYS.master_secret} -F sign={PASSES}
 
-Everything is in {settings.folder}, which is removed at the end.
+All data is in {settings.folder}, which is removed at the end.
 """,
         err=True,
     )
 
 
-def tell(where: str) -> None:
-    """Tell programs where it is and with which keys, on standard output: it takes connections now."""
-    told = {
+def print_environment(where: str) -> None:
+    """Print URL and keys as NAME=VALUE on standard output, once the server accepts connections."""
+    variables = {
         "SMSIGN_URL": where,
         "SMSIGN_APP_KEY": demo.KEYS.app_key,
         "SMSIGN_MASTER_SECRET": demo.KEYS.master_secret,
     }
-    lines = "".join(f"{name}={value}\n" for name, value in told.items())
-    with suppress(OSError):  # nobody has to listen
-        os.write(1, lines.encode())  # past the buffers: this is a thread, and the end may be near
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
+    with suppress(OSError):  # standard output may be closed
+        os.write(1, lines.encode())  # unbuffered: this runs on a thread, and the process may end at any time
 
 
 def _end(*_: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Where the server listens: looked at before anything else, so that an address it cannot have is one line."""
+"""The listen address, reserved before anything else, so that one in use is an error of one line."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ import msgspec
 from smsign.config import Settings
 from smsign.errors import SetupError
 
-_PATIENCE_S = 2.0
-"""How long one that was killed may take to let go of the address."""
-_LOOK_S = 0.1
+_WAIT_S = 2.0
+"""How long a killed server may take to release the address."""
+_POLL_S = 0.1
 _SOCKET_PATH_BYTES = 107
 
 
 @contextmanager
-def holding_address(settings: Settings) -> Iterator[Settings]:
-    """Return settings with the host as a number and a real port, which is held until the server's end.
+def reserve_address(settings: Settings) -> Iterator[Settings]:
+    """Return settings with a numeric host and the actual port, which is reserved until the server ends.
 
-    The socket that holds it never listens, so that all connections go to the workers' own. It shares the port
-    with these, but only once it has it: while it asks for it, any other socket there is a refusal.
+    A bound socket that never listens reserves it, so that all connections go to the workers' sockets. It sets
+    SO_REUSEPORT to share the port with them, but only after bind, which fails while another socket has it.
 
-    Raises: SetupError when the address is another's, or none.
+    Raises: SetupError when the address is invalid or in use.
     """
     if settings.socket:
-        _make_way(Path(settings.socket))
+        _remove_stale_socket(Path(settings.socket))
         yield settings
         return
-    with _hold(settings) as holder:
+    with _bind(settings) as holder:
         host, port, *_ = holder.getsockname()
         yield msgspec.structs.replace(settings, host=host, port=port)
 
 
-def _hold(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
     where = f"{settings.host}:{settings.port}"
     try:
         family, kind, *_, address = socket.getaddrinfo(
@@ -48,11 +48,11 @@ def _hold(settings: Settings) -> socket.socket:
         )[0]
     except OSError as error:
         raise SetupError(f"host: {settings.host}: {error.strerror}") from error
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _WAIT_S
     while True:
         holder = socket.socket(family, kind)
         try:
-            # What is left of connections that are over (TIME_WAIT) is no refusal; all else is.
+            # With SO_REUSEADDR connections in TIME_WAIT do not block the bind.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(address)
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
@@ -63,39 +63,39 @@ def _hold(settings: Settings) -> socket.socket:
                 raise SetupError(f"host and port: cannot listen on {where}: {error.strerror}") from error
             if time.monotonic() > deadline:
                 raise SetupError(
-                    f"port: another program has {where}; stop it, or name another port"
+                    f"port: {where} is in use by another program; stop it, or use another port"
                 ) from error
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         else:
             return holder
 
 
-def _make_way(path: Path) -> None:
-    """Remove the socket of a server that was killed; no other file, and no socket that is in use."""
+def _remove_stale_socket(path: Path) -> None:
+    """Remove the socket that a killed server left; never another file, or a socket in use."""
     try:
         if not path.parent.is_dir():
             raise SetupError(f"socket: the folder {path.parent} does not exist")
         if not os.access(path.parent, os.W_OK):
-            raise SetupError(f"socket: the folder {path.parent} cannot be written to")
+            raise SetupError(f"socket: the folder {path.parent} is not writable")
         if len(os.fsencode(path.resolve())) > _SOCKET_PATH_BYTES:
-            raise SetupError(f"socket: {path} is longer than a socket's path may be; name a shorter one")
+            raise SetupError(f"socket: {path} is longer than {_SOCKET_PATH_BYTES} bytes; use a shorter path")
         if not path.exists():
             return
         if not stat.S_ISSOCK(path.stat().st_mode):
-            raise SetupError(f"socket: {path} is there already, and is no socket; name another one")
-        if _is_taken(path):
-            raise SetupError(f"socket: another server listens on {path}; stop it, or name another one")
+            raise SetupError(f"socket: {path} exists and is not a socket; use another path")
+        if _is_in_use(path):
+            raise SetupError(f"socket: another server listens on {path}; stop it, or use another path")
         path.unlink(missing_ok=True)
     except OSError as error:
         raise SetupError(f"socket: {path}: {error.strerror}") from error
 
 
-def _is_taken(path: Path) -> bool:
-    deadline = time.monotonic() + _PATIENCE_S
+def _is_in_use(path: Path) -> bool:
+    deadline = time.monotonic() + _WAIT_S
     while _listens(path):
         if time.monotonic() > deadline:
             return True
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return False
 
 

@@ -1,4 +1,4 @@
-"""The server's processes: how they end with the one that started them, and how no stop is missed."""
+"""The worker processes of the server: graceful shutdown during the start, and an end with their parent."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-_SETTLE_S = 0.2
+_UNBLOCK_S = 0.2
 SLOW_START_S = 10.0
-"""A worker that takes longer to start says on standard error where it is."""
-_LOOK_S = 0.005
+"""A worker that takes longer to start prints its stack on standard error."""
+_POLL_S = 0.005
 
 
-class PatientServer(Server):  # type: ignore[misc, valid-type]
-    """granian's server, with workers that are not deaf to a stop while they are starting.
+class GracefulServer(Server):  # type: ignore[misc, valid-type]
+    """granian's server, whose workers also handle a SIGTERM that they receive while they start.
 
-    They are born with the signals blocked, and let them in once their loop runs: what came before waits.
-    `listening` is called, on a thread, once connections are taken.
+    A worker starts with the signals blocked, so that they stay pending, and unblocks them once its event
+    loop runs. `listening` is called, on a thread, once connections are accepted. This overrides private
+    methods of granian: pyproject.toml bounds its version.
     """
 
     def __init__(self, *args: Any, listening: Callable[[], None], **kwargs: Any) -> None:
@@ -41,7 +42,7 @@ class PatientServer(Server):  # type: ignore[misc, valid-type]
 
     def _spawn_workers(self, *args: Any, **kwargs: Any) -> None:
         super()._spawn_workers(*args, **kwargs)
-        threading.Thread(target=self._watch, daemon=True).start()  # not earlier: a fork is to come before it
+        threading.Thread(target=self._watch, daemon=True).start()  # after the fork
 
     def _watch(self) -> None:
         address: Any = str(self.bind_uds)
@@ -52,25 +53,25 @@ class PatientServer(Server):  # type: ignore[misc, valid-type]
             with socket.socket(family) as probe:
                 if probe.connect_ex(address) == 0:
                     return self._listening()
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def _spawn_worker(self, *args: Any, **kwargs: Any) -> Any:
         worker = super()._spawn_worker(*args, **kwargs)
         start = worker.start
 
-        def start_deaf() -> None:
+        def start_blocked() -> None:
             signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
             try:
                 start()
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
-        worker.start = start_deaf
+        worker.start = start_blocked
         return worker
 
 
 def load(settings: Settings, parent: int) -> Application:
-    """Make the application, in a worker process that ends when `parent` does, however that ends."""
+    """Make the application in a worker process, which is killed when `parent` ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -82,5 +83,5 @@ def load(settings: Settings, parent: int) -> Application:
 
 def _started() -> None:
     faulthandler.cancel_dump_traceback_later()
-    # A little later: granian sets its own handlers only after the application has started.
-    asyncio.get_running_loop().call_later(_SETTLE_S, signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPS)
+    # Delayed: granian installs its signal handlers only after the application has started.
+    asyncio.get_running_loop().call_later(_UNBLOCK_S, signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPS)

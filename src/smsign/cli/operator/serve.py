@@ -1,4 +1,4 @@
-"""`smsign serve`, and what it does by itself as commands: `migrate`, `sweep`."""
+"""`smsign serve`, and two of its tasks as commands: `migrate` and `sweep`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import ssl
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,8 +20,8 @@ import click
 from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
 from smsign.cli.operator import emulator
-from smsign.cli.operator.listening import holding_address
-from smsign.cli.options import now, settings_options, stored, take_settings
+from smsign.cli.operator.listening import reserve_address
+from smsign.cli.options import now, settings_options, take_settings, with_stores
 from smsign.cli.output import show_json
 from smsign.config import Settings, networks
 from smsign.domain.sandbox import DELAY_MS_MAX
@@ -32,13 +33,18 @@ _HEADER_BUFFER_BYTES = 1_100_000
 _HEADER_TIMEOUT_MS = 15_000
 _SOCKET_MODE = 0o660
 _CLOSE_S = 5
-"""How much longer than `stop_timeout` a worker may take, to close what it has open."""
+"""Added to `stop_timeout` before a worker is killed: time to close databases and files."""
 
 
 @click.command()
 @settings_options(lambda _: True)
-@click.option("--demo", "with_demo", is_flag=True, help="Serve the contract's examples.")
-@click.option("--test", "is_test", is_flag=True, help="Serve test applications, from a temporary folder.")
+@click.option("--demo", "with_demo", is_flag=True, help="Load demonstration data from the contract.")
+@click.option(
+    "--test",
+    "is_test",
+    is_flag=True,
+    help="Run an emulator for CI, in a temporary folder.",
+)
 @click.option(
     "--test-delay-ms",
     "delay_ms",
@@ -48,38 +54,37 @@ _CLOSE_S = 5
 def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any) -> None:
     """Start the server.
 
-    Stop it with Ctrl-C or SIGTERM: requests in flight are still answered.
+    Ctrl-C or SIGTERM is a graceful shutdown: requests in flight are finished.
 
-    The first start makes the data folder, the database and the key. With several workers or machines,
-    all share one database.
+    The first start creates the data folder, the database and the secret key. All processes and machines share
+    one database.
 
-    With --test it is an emulator for CI: the audit decides itself, by the content submitted, and nothing
-    is left at the end. Once it takes connections, standard output has its address and keys as NAME=VALUE.
+    With --test it is an emulator for CI: audits are decided automatically by the content submitted, and all
+    data is deleted at the end. Once it accepts connections, it prints its URL and keys as NAME=VALUE.
     """
     if delay_ms is not None and not is_test:
-        raise click.UsageError("--test-delay-ms goes with --test")
+        raise click.UsageError("--test-delay-ms requires --test")
     with ExitStack() as stack:
         settings = (
             stack.enter_context(emulator.settings_of_test(given, with_demo=with_demo))
             if is_test
             else take_settings(given)
         )
-        settings = stack.enter_context(holding_address(settings))
+        settings = stack.enter_context(reserve_address(settings))
         test_delay_ms = (delay_ms or 0) if is_test else None
         asyncio.run(_prepare(settings, with_demo=with_demo, test_delay_ms=test_delay_ms))
-        if figures := _share_figures(settings.workers):
-            stack.callback(shutil.rmtree, figures, ignore_errors=True)
-        told = partial(emulator.tell, _where(settings)) if is_test else _nothing
-        _run(settings, told)
+        if folder := _share_metrics(settings.workers):
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        _run(settings, partial(emulator.print_environment, _url(settings)) if is_test else lambda: None)
 
 
 async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | None) -> None:
-    """Open everything once, so that what is wrong is said here, and by one process."""
+    """Open everything once, so that errors are reported here, by one process."""
     _check_certificate(settings)
     for name in ("trusted_proxies", "callback_networks"):
         networks(name, getattr(settings, name))
     if with_demo and not settings.database_url.startswith("sqlite:"):
-        raise SetupError("demo: it lives in a data folder of its own, not in a PostgreSQL database")
+        raise SetupError("demo: requires a SQLite database in a data folder of its own")
     stores = await open_stores(settings)
     try:
         if test_delay_ms is not None:
@@ -87,7 +92,7 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
         elif with_demo:
             await demo.load(stores.db, stores.vault, now=now())
         elif await demo.is_loaded(stores.db):
-            click.echo("Warning: this is the demonstration's data; its keys are known to everyone.", err=True)
+            click.echo("Warning: this is demonstration data; its keys are public.", err=True)
         first = await accounts.invite_first(stores.db, now=now())
     finally:
         await stores.close()
@@ -101,66 +106,58 @@ def _check_certificate(settings: Settings) -> None:
     if not settings.tls_cert:
         return
     try:
-        # An empty password: one that needs another is refused, and nobody is asked for it.
+        # An empty password instead of a prompt: an encrypted key is an error.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             settings.tls_cert, settings.tls_key, lambda: ""
         )
     except (OSError, ValueError) as error:
         raise SetupError(
             f"tls_cert and tls_key: {settings.tls_cert} and {settings.tls_key} are not a certificate"
-            f" and its key, in PEM and without a password: {error}"
+            f" and its unencrypted key in PEM: {error}"
         ) from error
 
 
 def _greet(settings: Settings, first: str | None, *, with_demo: bool, test_delay_ms: int | None) -> None:
-    where = _where(settings)
-    click.echo(f"smsign on {where}   data in {settings.folder}   stop with Ctrl-C", err=True)
+    url = _url(settings)
+    click.echo(f"smsign on {url}   data in {settings.folder}   stop with Ctrl-C", err=True)
     if first:
         path = f"/console/welcome/{first}"
-        how = (
-            f"this path, under the proxy's address, once: {path}"
-            if settings.socket
-            else f"this link, once: {where}{path}"
-        )
-        click.echo(f"Make the first account, with {how}", err=True)
+        link = f"{path} under the address of the proxy" if settings.socket else f"{url}{path}"
+        click.echo(f"Create the first account; this link is valid once: {link}", err=True)
     if test_delay_ms is not None:
-        emulator.greet(settings, where, delay_ms=test_delay_ms)
+        emulator.greet(settings, url, delay_ms=test_delay_ms)
     elif with_demo:
-        call, auth = f"{where}/v1/sign/{demo.SIGN_ID}", f"-u {demo.KEYS.app_key}:{demo.KEYS.master_secret}"
+        call, auth = f"{url}/v1/sign/{demo.SIGN_ID}", f"-u {demo.KEYS.app_key}:{demo.KEYS.master_secret}"
         click.echo(
             f"""
 Demonstration data; try, in another terminal:
 
   curl {call} {auth}
   curl -X POST {call} {auth} -F sign=修改的签名
-  .venv/bin/smsign audit list --data {settings.data}
-  .venv/bin/smsign audit pass {demo.SIGN_ID} --data {settings.data}
+  {sys.argv[0]} audit list --data {settings.data}
+  {sys.argv[0]} audit pass {demo.SIGN_ID} --data {settings.data}
 
-The README walks through all calls. To start over: rm -r {settings.data}
+The tutorial in the documentation shows all calls. To start over: rm -r {settings.data}
 """,
             err=True,
         )
     else:
-        click.echo("Make an application with: smsign app create NAME", err=True)
+        click.echo("Create an application: smsign app create NAME", err=True)
 
 
-def _where(settings: Settings) -> str:
+def _url(settings: Settings) -> str:
     scheme = "https" if settings.tls_cert else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"unix:{settings.socket}" if settings.socket else f"{scheme}://{host}:{settings.port}"
 
 
-def _share_figures(workers: int) -> str | None:
-    """Several processes add up their figures through files; return their folder."""
+def _share_metrics(workers: int) -> str | None:
+    """Return the folder in which several processes share their metrics, None for one process."""
     if workers == 1:
         return None
-    # Before anything imports prometheus-client, which looks once.
+    # Set before prometheus-client is imported, which reads it once.
     folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="smsign-metrics-")
     return folder
-
-
-def _nothing() -> None:
-    pass
 
 
 def _run(settings: Settings, listening: Callable[[], None]) -> None:
@@ -168,9 +165,9 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    from smsign.cli.operator.processes import PatientServer, load
+    from smsign.cli.operator.processes import GracefulServer, load
 
-    server = PatientServer(
+    server = GracefulServer(
         "smsign",
         address=settings.host,
         port=settings.port,
@@ -186,7 +183,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         ),
         ssl_cert=Path(settings.tls_cert) if settings.tls_cert else None,
         ssl_key=Path(settings.tls_key) if settings.tls_key else None,
-        ssl_protocol_min=SSLProtocols.tls12,  # published clients on Java 8 speak no newer one
+        ssl_protocol_min=SSLProtocols.tls12,  # the newest version of published clients on Java 8
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + _CLOSE_S,
         log_level=LogLevels.warning,
@@ -198,7 +195,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
 
 
 def _logs(form: str) -> dict[str, Any]:
-    """Return how the libraries log: as everything else, on standard error, warnings and worse."""
+    """Return the logging configuration of libraries: warnings and errors, in smsign's format."""
     handler = {"formatter": "smsign", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
     return {
         "formatters": {"smsign": {"()": "smsign.log.Formatter", "form": form}},
@@ -208,23 +205,24 @@ def _logs(form: str) -> dict[str, Any]:
 
 
 @click.command()
-@stored
+@with_stores
 async def migrate(stores: Stores, *, as_json: bool) -> None:
-    """Bring the database's schema up to date, as every start does."""
+    """Migrate the database schema, as every start does."""
     number = await schema_number(stores.db.read)
     show_json({"schema": number}) if as_json else click.echo(f"schema {number}: up to date")
 
 
 @click.command()
-@stored
+@with_stores
 async def sweep(stores: Stores, *, as_json: bool) -> None:
-    """Remove images that no submission names, and forget old Idempotency-Keys.
+    """Delete unreferenced images and expired idempotency keys.
 
-    Only images older than a day go, and keys older than seven; the server does the same now and then.
+    This garbage collection deletes images older than a day that no row references, and keys older than seven
+    days. The server does the same periodically.
     """
     gone = await blob_actions.sweep(stores.db, stores.blobs, now_s=time.time())
     keys = await idempotency.sweep(stores.db, now=now())
     if as_json:
         show_json({"removed": gone, "idempotency_keys": keys})
     else:
-        click.echo(f"{gone} images removed, {keys} keys forgotten")
+        click.echo(f"{gone} images and {keys} idempotency keys deleted")

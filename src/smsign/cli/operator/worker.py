@@ -1,4 +1,4 @@
-"""`smsign worker`: what a server does beside the requests, alone."""
+"""`smsign worker`: the background tasks of a server, in a process of their own."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from smsign.storage.open import open_stores
 @click.command()
 @settings_options(lambda setting: setting.stored or setting.worker)
 def worker(**given: Any) -> None:
-    """Tell callbacks, and decide for test applications, without a server.
+    """Start a delivery worker without an HTTP server.
 
-    Stop it with Ctrl-C or SIGTERM: what is in flight is finished. Any number may run at once, on any machine
-    that reaches the database. A server does the same unless it is told otherwise with --deliver 0.
+    It delivers webhooks, and decides the audits of test applications. Ctrl-C or SIGTERM is a graceful
+    shutdown: deliveries in flight are finished. Any number of workers may share a database. A server does the
+    same work, unless it runs with --deliver 0.
     """
     settings = take_settings(given)
     asyncio.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:
-    from smsign.worker.deliverer import Deliverer  # only now: other commands do not wait for them to load
+    from smsign.worker.deliverer import Deliverer  # lazy: slow to import
     from smsign.worker.sandbox import decide_test_signatures
     from smsign.worker.sender import make_sender
 

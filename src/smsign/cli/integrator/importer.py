@@ -1,11 +1,9 @@
-"""One run of an import: how a row is brought from the file to a decision, whatever state an earlier run
-left it in.
-"""
+"""One run of an import: submit each row and wait for its decision, from any state of an earlier run."""
 
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Any, cast
 
 from smsign.cli.integrator.journal import (
     DECIDED,
@@ -36,25 +34,25 @@ from smsign.client import (
     TooManySubmissions,
 )
 
-OF_THE_ROW = (InvalidBody, InvalidImage, InvalidSignature, KeyReused)
-"""Refusals that another row would not meet with; any other one ends the import."""
+ROW_ERRORS = (InvalidBody, InvalidImage, InvalidSignature, KeyReused)
+"""Errors of a single row; any other error ends the import."""
 
-KEYS_KEPT_S = 6.5 * 86_400
-"""For how long a service surely still knows an Idempotency-Key: it keeps them for seven days."""
+KEYS_VALID_S = 6.5 * 86_400
+"""How long an Idempotency-Key can be reused safely: the service stores it for seven days."""
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 15.0
 
 
-class Stopped(Exception):
-    """Nothing more can be submitted in this run; another run can go on."""
+class ImportStopped(Exception):
+    """No more rows can be submitted in this run; the next run resumes."""
 
 
-class _Unsure(Exception):
-    """Whether the row was submitted cannot be known from here."""
+class _UnknownOutcome(Exception):
+    """It is unknown whether the row was submitted."""
 
 
-class Import:
-    """What has become of the rows so far, and the way to bring each one further."""
+class Importer:
+    """Processes rows, and counts their outcomes."""
 
     def __init__(self, client: Client, journal: Journal, *, wait: bool, timeout_s: float | None) -> None:
         self.failed: list[Entry] = []
@@ -66,18 +64,18 @@ class Import:
         self._has_keys: bool | None = None
 
     def entry(self, row: Row) -> Entry | None:
-        """Return what became of a row in earlier runs."""
+        """Return the state of a row after earlier runs."""
         return self._journal.entries.get(row.key)
 
-    def bring(self, row: Row) -> None:
-        """Bring a row as far as it goes, and count what became of it.
+    def process(self, row: Row) -> None:
+        """Submit a row, wait for its decision, and count the outcome.
 
-        Raises: Stopped; ClientError for what is no fault of the row.
+        Raises: ImportStopped; ClientError for an error that is not of the row.
         """
         try:
-            entry = self._bring(row, self.entry(row))
+            entry = self._process(row, self.entry(row))
         except (DecisionTimeout, OtherInAudit, TooManySubmissions) as error:
-            raise Stopped(str(error)) from error
+            raise ImportStopped(str(error)) from error
         if entry.state == PASSED:
             self.passed += 1
         elif entry.state == SUBMITTED:
@@ -85,35 +83,35 @@ class Import:
         else:
             self.failed.append(entry)
 
-    def _bring(self, row: Row, entry: Entry | None) -> Entry:
+    def _process(self, row: Row, entry: Entry | None) -> Entry:
         if entry is not None and entry.state in DECIDED:
             return entry
         if entry is None or entry.state != SUBMITTED:
-            if row.wrong:
-                return self._note(row, FAILED, message="not submitted", details=row.wrong)
+            if row.errors:
+                return self._record(row, FAILED, message="not submitted", details=row.errors)
             if entry is not None and entry.state == SUBMITTING and not self._may_repeat(entry):
-                return self._unsure(row)
+                return self._unknown_outcome(row)
             try:
-                entry = self._note(row, SUBMITTED, sign_id=self._submit(row))
-            except _Unsure:
-                return self._unsure(row)
-            except OF_THE_ROW as error:
+                entry = self._record(row, SUBMITTED, sign_id=self._submit(row))
+            except _UnknownOutcome:
+                return self._unknown_outcome(row)
+            except ROW_ERRORS as error:
                 code = str(error.code)
-                return self._note(row, FAILED, code=code, message=error.message, details=error.details)
+                return self._record(row, FAILED, code=code, message=error.message, details=error.details)
         try:
             sign = self._client.get_sign(entry.sign_id)
             if sign.in_audit and self._wait:
                 sign = self._client.wait_until_decided(entry.sign_id, self._timeout_s)
         except InvalidSignId:
-            return self._note(row, DELETED, sign_id=entry.sign_id, message="deleted before a decision")
+            return self._record(row, DELETED, sign_id=entry.sign_id, message="deleted before a decision")
         return entry if sign.in_audit else self._decided(row, sign)
 
     def _submit(self, row: Row) -> int:
-        """Submit a row, as soon as nothing else is in the audit; return its sign_id."""
+        """Submit a row, once no other signature is in the audit; return its sign_id."""
         deadline = time.monotonic() + self._timeout_s
         pause_s = PAUSE_S
         while True:
-            self._note(row, SUBMITTING)
+            self._record(row, SUBMITTING)
             try:
                 return self._client.create_sign(
                     row.sign,
@@ -122,17 +120,17 @@ class Import:
                     **cast(Fields, row.fields),
                 )
             except (OtherInAudit, TooManySubmissions) as error:
-                if error.may_have_succeeded and not self._knows_keys():
-                    raise _Unsure from error
+                if error.may_have_succeeded and not self._supports_keys():
+                    raise _UnknownOutcome from error
                 if not error.may_have_succeeded:
-                    self._note(row, FAILED, code=str(error.code), message="not submitted yet")
+                    self._record(row, FAILED, code=str(error.code), message="not submitted yet")
                 if isinstance(error, TooManySubmissions) or not self._wait or time.monotonic() > deadline:
                     raise
             self._wait_for_other(deadline - time.monotonic(), pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
     def _wait_for_other(self, timeout_s: float, pause_s: float) -> None:
-        """Wait for the decision on what is in the audit, where the service tells which that is."""
+        """Wait for the decision on the other signature in the audit; sleep if the service cannot list it."""
         try:
             waiting = self._client.list_signs(status=0, limit=1).items
             if waiting:
@@ -140,17 +138,17 @@ class Import:
         except ApiNotFound:
             time.sleep(pause_s)
         except InvalidSignId:
-            return  # deleted: the way is free
+            return  # deleted
 
     def _decided(self, row: Row, sign: Sign) -> Entry:
         if sign.passed:
-            return self._note(row, PASSED, sign_id=sign.sign_id)
+            return self._record(row, PASSED, sign_id=sign.sign_id)
         why = sign.refuse_reason or "refused by an auditor"
         codes, details = self._reasons(sign)
-        return self._note(row, REFUSED, sign_id=sign.sign_id, code=codes, message=why, details=details)
+        return self._record(row, REFUSED, sign_id=sign.sign_id, code=codes, message=why, details=details)
 
     def _reasons(self, sign: Sign) -> tuple[str, tuple[Detail, ...]]:
-        """Return the codes of an auditor's reasons, and each by its field, where the service tells."""
+        """Return the codes and the details of an auditor's reasons, if the service has them."""
         try:
             decision = self._client.describe_sign(sign.sign_id).versions[-1].decision
         except (ApiNotFound, IndexError):
@@ -160,11 +158,11 @@ class Import:
         return codes, tuple(Detail(each.field, each.title, each.advice) for each in reasons)
 
     def _may_repeat(self, entry: Entry) -> bool:
-        """Tell whether what may have been submitted can be submitted again and be one all the same."""
-        return time.time() - entry.at < KEYS_KEPT_S and self._knows_keys()
+        """Return whether submitting a row again is safe thanks to its idempotency key."""
+        return time.time() - entry.at < KEYS_VALID_S and self._supports_keys()
 
-    def _knows_keys(self) -> bool:
-        """Tell whether the service is smsign, which remembers Idempotency-Keys; the vendor's own does not."""
+    def _supports_keys(self) -> bool:
+        """Return whether the service supports idempotency keys: smsign does, the vendor's own does not."""
         if self._has_keys is None:
             try:
                 self._client.get_app()
@@ -173,43 +171,15 @@ class Import:
                 self._has_keys = False
         return self._has_keys
 
-    def _unsure(self, row: Row) -> Entry:
+    def _unknown_outcome(self, row: Row) -> Entry:
         file = self._journal.file.name
-        hint = f"look at the service; if it is not there, remove the row's lines from {file}"
-        unsure = Detail("sign", "may have been submitted already", hint)
-        return _entry(row, FAILED, message="an earlier run was cut off here", details=(unsure,))
+        hint = f"check the service; if it is not there, delete the row's lines from {file}"
+        detail = Detail("sign", "may have been submitted already", hint)
+        return _entry(row, FAILED, message="interrupted in an earlier run", details=(detail,))
 
-    def _note(
-        self,
-        row: Row,
-        state: str,
-        *,
-        sign_id: int = 0,
-        code: str = "",
-        message: str = "",
-        details: tuple[Detail, ...] = (),
-    ) -> Entry:
-        return self._journal.add(
-            _entry(row, state, sign_id=sign_id, code=code, message=message, details=details)
-        )
+    def _record(self, row: Row, state: str, **fields: Any) -> Entry:
+        return self._journal.add(_entry(row, state, **fields))
 
 
-def _entry(
-    row: Row,
-    state: str,
-    *,
-    sign_id: int = 0,
-    code: str = "",
-    message: str = "",
-    details: tuple[Detail, ...] = (),
-) -> Entry:
-    return Entry(
-        key=row.key,
-        state=state,
-        line=row.line,
-        sign=row.sign,
-        sign_id=sign_id,
-        code=code,
-        message=message,
-        details=details,
-    )
+def _entry(row: Row, state: str, **fields: Any) -> Entry:
+    return Entry(key=row.key, state=state, line=row.line, sign=row.sign, **fields)
