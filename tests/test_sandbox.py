@@ -187,7 +187,7 @@ def test_the_command_line_makes_and_shows_them(server: Server) -> None:
     assert "test, after 250 ms" in server.run("app", "list").stdout
     wrong = server.run("app", "create", "other", "--delay-ms", "5")
     assert wrong.returncode == 2
-    assert "--delay-ms goes with --test" in wrong.stderr
+    assert "--delay-ms requires --test" in wrong.stderr
 
 
 def test_the_console_makes_them_and_marks_them(start: Callable[..., Server]) -> None:

@@ -1,4 +1,4 @@
-"""The integrator's command line, as a CI job has it: a process, an environment, an exit code."""
+"""Fixtures for the integrators' commands: a process with an environment, as in a CI job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.running import Key, Server
 
 
 class Shell:
-    """Runs `smsign …` with an application's keys in the environment, in a folder of its own."""
+    """Runs `smsign …` in a folder, with an application's keys in the environment."""
 
     def __init__(self, folder: Path, url: str = "", key: Key | None = None) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Shell:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run with --json; return what it answered."""
+        """Run with --json; return the decoded output."""
         done = self.run(*arguments, "--json")
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout)
@@ -54,7 +54,7 @@ class Shell:
 
 @pytest.fixture
 def shell(server: Server, tmp_path: Path) -> Shell:
-    """A shell with the keys of a new application, which a person audits."""
+    """A shell with the keys of a new application, which is not a test application."""
     return Shell(tmp_path, server.url, server.make_app())
 
 
@@ -70,6 +70,6 @@ def test_shell(server: Server, tmp_path: Path) -> Callable[..., Shell]:
 
 
 def write_csv(file: Path, *lines: str, encoding: str = "utf-8") -> Path:
-    """Write a file with the line ends of spreadsheets."""
+    """Write a file with CRLF line ends, as spreadsheets do."""
     file.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
     return file

@@ -1,4 +1,4 @@
-"""Completion: the scripts that the shells load, and what they are answered."""
+"""Shell completion: the scripts, and the completions of commands, options and profiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 
 
 def _complete(shell: Shell, *words: str) -> dict[str, str]:
-    """Return {what fits: what it is}, as zsh asks."""
+    """Return {completion: help} for words of a command line, as zsh does."""
     shell.env |= {
         "_SMSIGN_COMPLETE": "zsh_complete",
         "COMP_WORDS": " ".join(["smsign", *words]),
@@ -28,7 +28,7 @@ def _complete(shell: Shell, *words: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_a_shell_takes_its_script(tmp_path: Path, name: str) -> None:
+def test_a_shell_parses_its_completion_script(tmp_path: Path, name: str) -> None:
     done = Shell(tmp_path).run("completion", name)
     assert done.returncode == 0
     assert f"_SMSIGN_COMPLETE={name}_complete" in done.stdout
@@ -51,7 +51,7 @@ def test_commands_options_and_profiles_are_completed(tmp_path: Path) -> None:
     assert _complete(shell, "sign", "list", "--profile", "w") == {"work": "https://work.example"}
 
 
-def test_bash_completes_by_the_script(tmp_path: Path) -> None:
+def test_bash_completes_a_subcommand(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     command = tmp_path / "smsign"
     python = shutil.which("python") or "python3"

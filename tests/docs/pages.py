@@ -228,7 +228,7 @@ def _unknown(words: list[str]) -> Iterator[str]:
             if word not in command.commands:
                 yield f"smsign {word}"
                 return
-            command = command.commands[word]
+            command = cli.load(word) if command is cli else command.commands[word]
         elif word.startswith("--"):
             flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
             if word.partition("=")[0] not in flags | {"--help", "--version"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import Any
 
@@ -30,26 +31,29 @@ class LazyGroup(click.Group):
         """Return the names of all commands."""
         return list(self.commands)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Import the command that is run.
+    def load(self, name: str) -> click.Command:
+        """Import a command.
 
         Raises: SetupError when the packages of the server are not installed.
         """
-        name, command, rest = super().resolve_command(ctx, args)
-        if name is None:
-            return name, command, rest
         try:
             module = import_module(self._modules[name])
         except ModuleNotFoundError as error:
             if (error.name or "smsign").partition(".")[0] in {"smsign", *sys.stdlib_module_names}:
                 raise
-            if ctx.resilient_parsing:  # completion
-                return name, command, rest
             raise SetupError(f"{name} needs the server; install it: pip install 'smsign[server]'") from error
         # A command whose name is a keyword or used otherwise has an underscore: import_.
-        return name, getattr(module, f"{name}_", None) or getattr(module, name), rest
+        command: click.Command = getattr(module, f"{name}_", None) or getattr(module, name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that is run; completion does without one that cannot be imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        with suppress(SetupError) if ctx.resilient_parsing else nullcontext():
+            command = self.load(name) if name else command
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; exit with 130 on Ctrl-C, as shells expect."""

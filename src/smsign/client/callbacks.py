@@ -45,7 +45,7 @@ class Callbacks(Calls):
 
         Raises: InvalidParameter, NotVerified.
         """
-        return (yield from self._post("/v1/callbacks", Callback, url=url, form=form or format))
+        return (yield from self._post("/v1/callbacks", Callback, url=url, format=form or format))
 
     @call
     def get_callback(self, callback_id: int) -> Call[Callback]:

@@ -1,4 +1,4 @@
-"""`smsign import` on a running server: each row once, whatever happens in between."""
+"""`smsign import` on a running server: each row is submitted once, also after interruptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _ids(server: Server, shell: Shell) -> list[int]:
     return [number for number, _ in rows(server, SUBMITTED, shell.env["SMSIGN_APP_KEY"])]
 
 
-def test_rows_are_submitted_in_turn_and_what_fails_is_reported(
+def test_rows_are_submitted_in_order_and_errors_are_reported(
     server: Server, test_shell: Callable[..., Shell], tmp_path: Path
 ) -> None:
     shell = test_shell()
@@ -75,17 +75,17 @@ def test_rows_are_submitted_in_turn_and_what_fails_is_reported(
         "left": 0,
     }
     assert _contents(server, shell) == ["极光推送", "测试模糊", "第二个"]
-    told = {each["line"]: each for each in _report(file)}
-    assert set(told) == {"3", "4", "5", "6", "7", "8", "11"}
-    assert (told["3"]["outcome"], told["3"]["sign_id"].isdigit()) == ("refused", True)
-    assert (told["4"]["code"], told["4"]["field"]) == ("50104", "sign")
+    errors = {each["line"]: each for each in _report(file)}
+    assert set(errors) == {"3", "4", "5", "6", "7", "8", "11"}
+    assert (errors["3"]["outcome"], errors["3"]["sign_id"].isdigit()) == ("refused", True)
+    assert (errors["4"]["code"], errors["4"]["field"]) == ("50104", "sign")
     for line in ("5", "6", "7"):
-        assert "outside of the folder" in told[line]["reason"]
-    assert "No such file" in told["8"]["reason"]
-    assert (told["11"]["field"], told["11"]["reason"]) == ("sign", "empty")
+        assert "outside of the folder" in errors[line]["reason"]
+    assert "No such file" in errors["8"]["reason"]
+    assert (errors["11"]["field"], errors["11"]["reason"]) == ("sign", "empty")
 
 
-def test_what_is_done_is_not_done_again_and_what_is_mended_is(
+def test_a_second_run_submits_only_corrected_and_added_rows(
     server: Server, test_shell: Callable[..., Shell], tmp_path: Path
 ) -> None:
     shell = test_shell()
@@ -100,7 +100,7 @@ def test_what_is_done_is_not_done_again_and_what_is_mended_is(
     assert _report(file) == []
 
 
-def test_without_waiting_each_run_submits_what_it_can(server: Server, shell: Shell, tmp_path: Path) -> None:
+def test_no_wait_submits_one_row_per_run(server: Server, shell: Shell, tmp_path: Path) -> None:
     write_csv(tmp_path / "rows.csv", "sign", "第一", "第二")
     first = shell.json("import", "rows.csv", "--no-wait", code=3)
     assert (first["waiting"], first["left"]) == (1, 1)
@@ -116,7 +116,7 @@ def test_without_waiting_each_run_submits_what_it_can(server: Server, shell: She
     assert _contents(server, shell) == ["第一", "第二"]
 
 
-def test_another_signature_in_the_audit_is_waited_for(server: Server, shell: Shell, tmp_path: Path) -> None:
+def test_an_import_waits_for_other_signatures(server: Server, shell: Shell, tmp_path: Path) -> None:
     other = shell.json("sign", "submit", "别的")["sign_id"]
     write_csv(tmp_path / "rows.csv", "sign", "第一")
     process = shell.start("import", "rows.csv")
@@ -131,7 +131,7 @@ def test_another_signature_in_the_audit_is_waited_for(server: Server, shell: She
     assert (process.returncode, out) == (0, "1 rows, 1 passed\n"), err
 
 
-def test_two_imports_of_one_file_do_not_run_at_once(shell: Shell, tmp_path: Path) -> None:
+def test_a_second_import_of_the_same_file_is_locked_out(shell: Shell, tmp_path: Path) -> None:
     write_csv(tmp_path / "rows.csv", "sign", "第一")
     process = shell.start("import", "rows.csv")
     deadline = time.monotonic() + 20
@@ -146,9 +146,9 @@ def test_two_imports_of_one_file_do_not_run_at_once(shell: Shell, tmp_path: Path
     assert (tmp_path / "rows.csv.report.csv").exists()
 
 
-def test_what_is_no_file_of_its_own_is_not_imported(shell: Shell) -> None:
+def test_only_a_regular_file_is_imported(shell: Shell) -> None:
     done = shell.run("import", "/dev/stdin", stdin="sign\n第一\n")
-    assert (done.returncode, "the journal is kept beside it" in done.stderr) == (2, True)
+    assert (done.returncode, "the journal is stored next to it" in done.stderr) == (2, True)
     assert not Path("/dev/stdin.journal").exists()
 
 
@@ -178,10 +178,10 @@ def test_an_import_killed_twice_submits_each_row_exactly_once(
     assert _contents(server, shell) == contents
 
 
-def test_a_row_that_was_cut_off_is_submitted_under_the_key_of_before(
+def test_an_interrupted_row_is_resubmitted_with_the_same_idempotency_key(
     server: Server, test_shell: Callable[..., Shell], tmp_path: Path
 ) -> None:
-    """The moment that a kill hits one time in a hundred: created, and not yet in the journal."""
+    """A crash after the create, before the journal has its sign_id."""
     shell = test_shell()
     write_csv(tmp_path / "rows.csv", "sign", "第一", "第二")
     journal = tmp_path / "rows.csv.journal"

@@ -1,4 +1,4 @@
-"""Profiles: where they are kept, who may read them, and which one a command uses."""
+"""Profiles: their file, its permissions, and which profile a command uses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_profile_is_added_used_and_removed(server: Server, tmp_path: Path) -> 
     assert (warned.returncode, f"chmod 600 {file}" in warned.stderr) == (0, True)
 
 
-def test_what_is_written_is_read_again_whatever_it_holds(tmp_path: Path) -> None:
+def test_a_config_with_special_characters_is_read_back(tmp_path: Path) -> None:
     config = Config(
         default='极"光\\', profile={'极"光\\': Profile(url="http://x/\x7f\n", app_key="é", master_secret="")}
     )
@@ -62,15 +62,15 @@ def test_what_is_written_is_read_again_whatever_it_holds(tmp_path: Path) -> None
     assert not list(file.parent.glob(".*"))
 
 
-def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_the_config_is_kept(tmp_path: Path) -> None:
     link = tmp_path / "config.toml"
-    link.symlink_to("kept.toml")
+    link.symlink_to("linked.toml")
     profiles.save(link, Config(default="a", profile={"a": Profile(url="http://x")}))
     assert link.is_symlink()
-    assert profiles.load(tmp_path / "kept.toml").default == "a"
+    assert profiles.load(tmp_path / "linked.toml").default == "a"
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_invalid_config_file_is_named_in_the_error(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     for text in ("default = ", "colour = 'red'", "profile = 3"):
         file.write_text(text)
@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert profiles.load(tmp_path / "none.toml") == Config()
 
 
-def test_the_named_profile_wins_then_the_environment_then_the_default_one() -> None:
+def test_the_named_profile_precedes_the_environment_and_the_default() -> None:
     config = Config(
         default="one",
         profile={
@@ -96,21 +96,19 @@ def test_the_named_profile_wins_then_the_environment_then_the_default_one() -> N
     assert elsewhere == Profile(url="https://staging", app_key="k1", master_secret="s1")
 
 
-def test_a_key_of_the_environment_is_never_sent_with_the_secret_of_a_profile() -> None:
+def test_key_and_secret_come_from_the_same_source() -> None:
     config = Config(default="one", profile={"one": Profile(url="u", app_key="k1", master_secret="s1")})
-    with pytest.raises(SetupError, match="SMSIGN_MASTER_SECRET not known"):
+    with pytest.raises(SetupError, match="SMSIGN_MASTER_SECRET not set"):
         profiles.choose(config, None, {"SMSIGN_APP_KEY": "k3"})
 
 
-def test_what_is_missing_is_named_with_the_way_out() -> None:
-    with pytest.raises(
-        SetupError, match=r"^SMSIGN_URL, SMSIGN_APP_KEY, SMSIGN_MASTER_SECRET not known; .*add"
-    ):
+def test_missing_settings_are_named_in_the_error() -> None:
+    with pytest.raises(SetupError, match=r"^SMSIGN_URL, SMSIGN_APP_KEY, SMSIGN_MASTER_SECRET not set; .*add"):
         profiles.choose(Config(), None, {})
-    with pytest.raises(SetupError, match="there is no profile 'none'; there is none yet"):
+    with pytest.raises(SetupError, match="unknown profile 'none'; known profiles: none"):
         profiles.choose(Config(), "none", {})
 
 
-def test_xdg_config_home_is_followed() -> None:
+def test_xdg_config_home_is_respected() -> None:
     assert profiles.path({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/smsign/config.toml")
     assert profiles.path({"HOME": "/h"}) == Path("/h/.config/smsign/config.toml")

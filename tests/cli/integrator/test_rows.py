@@ -1,4 +1,4 @@
-"""An import without a server of its own: the CSV, the keys of its rows, its journal, other services."""
+"""An import without a server: CSV files, idempotency keys, the journal, other services."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from tests.running import Key
 
 
 @pytest.mark.parametrize(
-    ("encoding", "told"), [("utf-8", "UTF-8"), ("utf-8-sig", "UTF-8"), ("gbk", "GBK"), ("gb18030", "GBK")]
+    ("encoding", "name"), [("utf-8", "UTF-8"), ("utf-8-sig", "UTF-8"), ("gbk", "GBK"), ("gb18030", "GBK")]
 )
-def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, told: str) -> None:
+def test_csv_files_of_spreadsheets_are_decoded(tmp_path: Path, encoding: str, name: str) -> None:
     file = write_csv(tmp_path / "rows.csv", 'sign,"remark"', '极光推送,"两行\r\n备注"', encoding=encoding)
     read = table.read(file, ignore_unknown=False)
-    assert read.encoding == told
+    assert read.encoding == name
     assert read.lines == [(3, {"sign": "极光推送", "remark": "两行\r\n备注"})]
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "names no column sign"),
+        (b"", "no column sign"),
         ("sign\n".encode("utf-16"), "UTF-16"),
         (b"sign\n\x81\x20\n", "line 2: neither UTF-8 nor GBK"),
-        (b"sign;image0\n", "parted by ';'"),
-        (b"sign,iamge0\n", "unknown columns iamge0; known are sign, type"),
-        (b"sign,sign\n", "names sign twice"),
+        (b"sign;image0\n", "the delimiter is ';'"),
+        (b"sign,iamge0\n", "unknown columns iamge0; known columns: sign, type"),
+        (b"sign,sign\n", "duplicate column sign"),
         (b"sign\na,b\n", "line 2: more cells"),
         (b'sign\n"a\n', "line"),
     ],
 )
-def test_a_file_that_cannot_be_an_import_is_told_apart(tmp_path: Path, data: bytes, why: str) -> None:
+def test_an_invalid_csv_file_is_rejected_with_its_error(tmp_path: Path, data: bytes, why: str) -> None:
     file = tmp_path / "rows.csv"
     file.write_bytes(data)
     with pytest.raises(SetupError, match=why):
@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_an_import_is_told_apart(tmp_path: Path, data: byt
         assert table.read(file, ignore_unknown=True).lines == []
 
 
-def test_a_key_is_of_all_that_is_submitted_and_of_whom(tmp_path: Path) -> None:
+def test_an_idempotency_key_depends_on_contents_and_application(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"1")
     (tmp_path / "b.png").write_bytes(b"2")
     (tmp_path / "c.png").write_bytes(b"1")
@@ -63,18 +63,18 @@ def test_a_key_is_of_all_that_is_submitted_and_of_whom(tmp_path: Path) -> None:
     assert all(len(key) <= 255 and key.isascii() for key in several)
 
 
-def test_a_journal_of_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_not_modified(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     shell.env |= {"SMSIGN_URL": "http://127.0.0.1:9", "SMSIGN_APP_KEY": "a", "SMSIGN_MASTER_SECRET": "b"}
     write_csv(tmp_path / "rows.csv", "sign", "第一")
     (tmp_path / "rows.csv.journal").write_text("my diary\n")
     done = shell.run("import", "rows.csv")
-    assert (done.returncode, "line 1: not a journal" in done.stderr) == (2, True)
+    assert (done.returncode, "line 1: not the journal" in done.stderr) == (2, True)
     assert (tmp_path / "rows.csv.journal").read_text() == "my diary\n"
 
 
-def test_where_keys_are_not_known_a_row_that_was_cut_off_is_told_and_not_sent_again(tmp_path: Path) -> None:
-    """The vendor's own service: four calls, no Idempotency-Key. The answer to the first create is lost."""
+def test_without_idempotency_keys_an_interrupted_row_is_reported_and_not_retried(tmp_path: Path) -> None:
+    """The vendor's own service: four calls, no Idempotency-Key. The first response is lost."""
     waiting = response(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
     unknown = response(404, '{"error": {"code": 50016, "message": "api not found"}}')
     creates = 0

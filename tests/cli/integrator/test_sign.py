@@ -1,4 +1,4 @@
-"""`smsign sign …` on a running server: what it prints, and the exit codes that a CI job goes by."""
+"""`smsign sign …` and `smsign export` on a running server: output and exit codes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = [
 ]
 
 
-def test_a_signature_is_submitted_refused_resubmitted_passed_and_asked_about(
+def test_a_signature_is_submitted_refused_resubmitted_and_passed(
     server: Server, shell: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "licence.png").write_bytes(noise())
-    evidence = ("-i", "licence.png", "-i", "idCardImage=licence.png", "-f", "remark=官网")
-    sign_id = shell.json("sign", "submit", "极光推送", *evidence)["sign_id"]
+    options = ("-i", "licence.png", "-i", "idCardImage=licence.png", "-f", "remark=官网")
+    sign_id = shell.json("sign", "submit", "极光推送", *options)["sign_id"]
     waiting = shell.run("sign", "wait", str(sign_id), "--timeout", "0.2")
     assert (waiting.returncode, "still in the audit after 0.2 s" in waiting.stderr) == (3, True)
     server.decide(sign_id, passed=False, note="第二页缺失")
@@ -46,7 +46,7 @@ def test_a_signature_is_submitted_refused_resubmitted_passed_and_asked_about(
     assert in_use.stderr.startswith("smsign: 50105 the signature in use")
 
 
-def test_a_submission_waits_for_its_decision_if_it_is_told_to(test_shell: Callable[..., Shell]) -> None:
+def test_submit_wait_returns_the_decision(test_shell: Callable[..., Shell]) -> None:
     shell = test_shell()
     assert shell.json("sign", "submit", "测试通过", "--wait")["status"] == 1
     refused = shell.json("sign", "submit", "测试模糊", "--wait", code=1)
@@ -55,19 +55,19 @@ def test_a_submission_waits_for_its_decision_if_it_is_told_to(test_shell: Callab
     assert "still in the audit" in late["error"]["message"]
 
 
-def test_a_refusal_names_everything_and_exits_with_1(shell: Shell) -> None:
+def test_an_api_error_prints_all_details_and_exits_with_1(shell: Shell) -> None:
     done = shell.run("sign", "submit", "【坏】", "--field", f"remark={'长' * 101}")
     assert done.returncode == 1
     assert done.stderr.startswith("smsign: 50007 invalid body (request ")
     assert "  sign: not allowed: “【” “】”; use " in done.stderr
     assert "  remark: 101 characters" in done.stderr
-    told = shell.json("sign", "submit", "短", code=1)["error"]
-    assert (told["code"], told["details"][0]["field"]) == (50104, "sign")
+    error = shell.json("sign", "submit", "短", code=1)["error"]
+    assert (error["code"], error["details"][0]["field"]) == (50104, "sign")
     shell.env["LANG"] = "zh_CN.UTF-8"
     assert "个字符" in shell.run("sign", "submit", "短").stderr
 
 
-def test_wrong_usage_exits_with_2_and_a_service_that_is_away_with_1(shell: Shell) -> None:
+def test_wrong_usage_exits_with_2_and_a_connection_error_with_1(shell: Shell) -> None:
     for wrong in (
         ("sign", "get", "0"),
         ("sign", "submit"),
@@ -76,15 +76,15 @@ def test_wrong_usage_exits_with_2_and_a_service_that_is_away_with_1(shell: Shell
     ):
         assert shell.run(*wrong).returncode == 2, wrong
     shell.env["SMSIGN_URL"] = f"http://127.0.0.1:{free_port()}"
-    away = shell.run("sign", "get", "1")
-    assert (away.returncode, "ConnectError" in away.stderr) == (1, True)
+    failed = shell.run("sign", "get", "1")
+    assert (failed.returncode, "ConnectError" in failed.stderr) == (1, True)
     del shell.env["SMSIGN_URL"]
     unknown = shell.run("sign", "get", "1")
-    assert (unknown.returncode, "SMSIGN_URL not known" in unknown.stderr) == (2, True)
-    assert "Traceback" not in away.stderr + unknown.stderr
+    assert (unknown.returncode, "SMSIGN_URL not set" in unknown.stderr) == (2, True)
+    assert "Traceback" not in failed.stderr + unknown.stderr
 
 
-def test_a_submission_under_a_key_is_made_once(shell: Shell) -> None:
+def test_a_submission_with_an_idempotency_key_is_made_once(shell: Shell) -> None:
     first = shell.json("sign", "submit", "极光推送", "--idempotency-key", "build-1")
     assert shell.json("sign", "submit", "极光推送", "--idempotency-key", "build-1") == first
     other = shell.json("sign", "submit", "另外的", "--idempotency-key", "build-1", code=1)
@@ -121,7 +121,7 @@ def test_signatures_are_listed_filtered_and_exported(
     assert not list(tmp_path.glob(".all*"))
 
 
-def test_a_status_that_only_another_service_knows_is_shown_as_its_number(shell: Shell) -> None:
+def test_an_unknown_status_is_shown_as_its_number(shell: Shell) -> None:
     service = FakeService(lambda *_: response(200, '{"sign_id": 7, "sign": "极光推送", "status": 5}'))
     shell.env["SMSIGN_URL"] = service.url
     assert "status 5" in shell.run("sign", "get", "7").stdout
@@ -130,7 +130,7 @@ def test_a_status_that_only_another_service_knows_is_shown_as_its_number(shell: 
     service.close()
 
 
-def test_what_is_exported_to_a_device_leaves_it_in_its_place(shell: Shell, tmp_path: Path) -> None:
+def test_an_export_into_a_fifo_or_a_link_keeps_it(shell: Shell, tmp_path: Path) -> None:
     made = tmp_path / "pipe"
     os.mkfifo(made)
     (tmp_path / "link.csv").symlink_to("all.csv")
@@ -143,23 +143,23 @@ def test_what_is_exported_to_a_device_leaves_it_in_its_place(shell: Shell, tmp_p
     assert (tmp_path / "all.csv").read_text().startswith("sign_id,sign,")
 
 
-def test_a_service_that_goes_away_during_an_export_is_named(shell: Shell, tmp_path: Path) -> None:
+def test_a_connection_error_during_an_export_leaves_no_file(shell: Shell, tmp_path: Path) -> None:
     shell.env["SMSIGN_URL"] = f"http://127.0.0.1:{free_port()}"
-    away = shell.run("export", "-o", "all.csv")
-    assert (away.returncode, "ConnectError" in away.stderr) == (1, True)
+    failed = shell.run("export", "-o", "all.csv")
+    assert (failed.returncode, "ConnectError" in failed.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere/authorities.pem")]
 )
-def test_what_is_wrong_in_the_environment_is_one_line(shell: Shell, name: str, value: str) -> None:
+def test_an_invalid_proxy_or_certificate_is_one_line(shell: Shell, name: str, value: str) -> None:
     shell.env[name] = value
     done = shell.run("sign", "get", "1")
     assert (done.returncode, done.stderr.count("\n"), "SSL_CERT_FILE" in done.stderr) == (2, 1, True)
 
 
-def test_a_full_disk_behind_the_output_is_one_line(shell: Shell) -> None:
+def test_a_full_disk_is_one_line(shell: Shell) -> None:
     with Path("/dev/full").open("w") as full:
         for command in (("export",), ("sign", "list")):
             done = subprocess.run(
@@ -174,7 +174,7 @@ def test_a_full_disk_behind_the_output_is_one_line(shell: Shell) -> None:
             assert "Traceback" not in done.stderr
 
 
-def test_one_is_checked_described_withdrawn_and_put_in_use(server: Server, shell: Shell) -> None:
+def test_a_signature_is_checked_withdrawn_and_put_in_use(server: Server, shell: Shell) -> None:
     assert shell.json("sign", "check", "极光推送") == {"ok": True, "problems": []}
     wrong = shell.run("sign", "check", "【坏】")
     assert (wrong.returncode, "50104" in wrong.stdout) == (1, True)

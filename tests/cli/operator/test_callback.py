@@ -1,4 +1,4 @@
-"""`smsign callback …` and `smsign worker`, beside a server that leaves the telling to them."""
+"""`smsign callback …` and `smsign worker`, with a server that does not deliver."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _submit(server: Server, key: Key) -> None:
     httpx.post(f"{server.url}/v1/sign", auth=key.auth, files={"sign": (None, "极光推送")})
 
 
-def test_an_endpoint_is_added_told_by_a_worker_and_removed(server: Server, receiver: Receiver) -> None:
+def test_a_worker_delivers_to_a_callback(server: Server, receiver: Receiver) -> None:
     (key,) = server.make_apps(1, names=["shop"])
     added = server.json("callback", "add", "shop", receiver.url)
     number = str(added["callback_id"])
@@ -46,29 +46,29 @@ def test_an_endpoint_is_added_told_by_a_worker_and_removed(server: Server, recei
     worker.terminate()
     assert worker.wait(timeout=20) == 0
     Webhook(added["secret"]).verify(receiver.got[0].body, receiver.got[0].headers)
-    (told,) = server.json("callback", "deliveries", "shop", number)
-    assert (told["state"], told["status"], told["answer"]) == ("delivered", 200, "ok")
-    assert told["headers"]["webhook-id"] == receiver.got[0].headers["webhook-id"]
+    (delivery,) = server.json("callback", "deliveries", "shop", number)
+    assert (delivery["state"], delivery["status"], delivery["answer"]) == ("delivered", 200, "ok")
+    assert delivery["headers"]["webhook-id"] == receiver.got[0].headers["webhook-id"]
     assert "delivered" in server.run("callback", "deliveries", "shop", number).stdout
 
     assert server.json("callback", "show", "shop", number, "--secret")["secret"] == added["secret"]
     assert "secret" not in server.json("callback", "show", "shop", number)
     assert server.json("callback", "rotate", "shop", number)["secret"] != added["secret"]
     assert server.json("callback", "pause", "shop", number)["state"] == "paused"
-    assert server.json("callback", "resend", "shop", number, str(told["id"])) == {"events": 1}
+    assert server.json("callback", "resend", "shop", number, str(delivery["id"])) == {"events": 1}
     assert server.json("callback", "replay", "shop", number, "--since", "2026-01-01") == {"events": 0}
     assert server.json("callback", "resume", "shop", number)["pending"] == 1
     assert server.json("callback", "remove", "shop", number) == {"removed": int(number)}
-    assert "No endpoints yet" in server.run("callback", "list", "shop").stdout
+    assert "No callbacks yet" in server.run("callback", "list", "shop").stdout
 
 
-def test_what_is_refused_is_said_in_words(server: Server) -> None:
+def test_invalid_callbacks_are_rejected_with_a_reason(server: Server) -> None:
     server.make_apps(1, names=["inside"])
-    refused = server.run("callback", "add", "inside", "http://10.0.0.1/")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("smsign: url: nothing may be sent there: 10.0.0.1 resolves to 10.0.0.1")
-    assert "callback_networks" in refused.stderr
-    both = server.run("callback", "add", "inside", "nowhere")
-    assert both.stderr.startswith("smsign: url: is not an http or https address; such as https://")
-    none = server.run("callback", "show", "inside", "5")
-    assert none.stderr.startswith("smsign: callback_id: the application has none with this id")
+    private = server.run("callback", "add", "inside", "http://10.0.0.1/")
+    assert private.returncode == 1
+    assert private.stderr.startswith("smsign: url: nothing may be sent there: 10.0.0.1 resolves to 10.0.0.1")
+    assert "callback_networks" in private.stderr
+    invalid = server.run("callback", "add", "inside", "nowhere")
+    assert invalid.stderr.startswith("smsign: url: is not an http or https URL; such as https://")
+    unknown = server.run("callback", "show", "inside", "5")
+    assert unknown.stderr.startswith("smsign: callback_id: the application has none with this id")

@@ -1,4 +1,4 @@
-"""A copy is equal row by row, whatever interrupts it, or it is no copy at all."""
+"""A copy equals its source row by row, also after interruptions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.running import Server
 pytestmark = pytest.mark.process
 
 SIGNATURES = int(os.environ.get("COPY_SIGNATURES", "20000"))
-"""For the test of interruptions; by hand also with 200000."""
+"""For the test of interruptions; manually also with 200000."""
 
 Make = Callable[[Path], str]
 
@@ -51,7 +51,7 @@ def _copy(source: str, target: str, *more: str) -> Any:
     return json.loads(done.stdout)
 
 
-def _refused(source: str, target: str, *more: str) -> str:
+def _error_of(source: str, target: str, *more: str) -> str:
     done = _run("copy", "--from", source, "--to", target, *more)
     assert done.returncode == 1, done.stdout
     assert done.stderr.count("\n") == 1
@@ -67,7 +67,7 @@ def _filled(folder: Path, signatures: int, images: tuple[str, ...] = ()) -> str:
 
 
 async def _has_rows(url: str, table: str) -> bool:
-    """Say whether a copy into `url` has come to `table`."""
+    """Return whether a copy into `url` has reached `table`."""
     try:
         if url.startswith("sqlite:"):
             db = sqlite3.connect(url.removeprefix("sqlite:"), timeout=1)
@@ -85,7 +85,7 @@ async def _has_rows(url: str, table: str) -> bool:
 
 
 async def _kill_at(table: str, source: str, target: str) -> None:
-    """Start a copy, and kill it once it has come to `table`."""
+    """Start a copy, and kill it when it has reached `table`."""
     process = subprocess.Popen(_command("copy", "--from", source, "--to", target), stderr=subprocess.PIPE)
     try:
         while not await _has_rows(target, table):
@@ -98,7 +98,7 @@ async def _kill_at(table: str, source: str, target: str) -> None:
 
 
 @pytest.mark.slow
-async def test_a_copy_that_is_killed_twice_ends_equal_row_by_row(
+async def test_a_copy_killed_twice_is_resumed_and_equal_row_by_row(
     make_database_url: Make, tmp_path: Path
 ) -> None:
     source = _filled(tmp_path / "data", SIGNATURES, ("ab" * 32, "cd" * 32))
@@ -125,7 +125,7 @@ async def test_a_copy_that_is_killed_twice_ends_equal_row_by_row(
         assert await all_rows(back) == ours
 
 
-async def test_no_id_is_given_out_twice_after_a_copy(make_database_url: Make, tmp_path: Path) -> None:
+async def test_ids_continue_after_a_copy(make_database_url: Make, tmp_path: Path) -> None:
     source = _filled(tmp_path / "data", 40)
     target = await asyncio.to_thread(make_database_url, tmp_path)
     await asyncio.to_thread(_copy, source, target)
@@ -174,34 +174,34 @@ async def test_the_tables_of_a_copy_are_those_of_the_schema(make_database_url: M
     assert found[0] == found[1]
 
 
-async def test_what_a_copy_refuses_it_names(make_database_url: Make, tmp_path: Path) -> None:
+async def test_an_unsuitable_source_or_target_is_an_error(make_database_url: Make, tmp_path: Path) -> None:
     source = _filled(tmp_path / "data", 40)
     full = await asyncio.to_thread(make_database_url, tmp_path / "data")
     if not full.startswith("sqlite:"):
         await asyncio.to_thread(_copy, source, full)
-    assert "it holds something already" in await asyncio.to_thread(_refused, source, full)
-    assert "does not exist" in await asyncio.to_thread(_refused, f"sqlite:{tmp_path / 'none.db'}", full)
+    assert "it holds something already" in await asyncio.to_thread(_error_of, source, full)
+    assert "does not exist" in await asyncio.to_thread(_error_of, f"sqlite:{tmp_path / 'none.db'}", full)
 
     db = sqlite3.connect(tmp_path / "other.db")
     db.execute("CREATE TABLE other (id INTEGER)")
     db.close()
     other = f"sqlite:{tmp_path / 'other.db'}"
-    assert "not smsign's" in await asyncio.to_thread(_refused, source, other)
-    assert "not a database of smsign" in await asyncio.to_thread(_refused, other, full)
+    assert "not smsign's" in await asyncio.to_thread(_error_of, source, other)
+    assert "not a database of smsign" in await asyncio.to_thread(_error_of, other, full)
 
     empty = f"sqlite:{tmp_path / 'empty.db'}"
     stores = await open_stores(config.load({"data": str(tmp_path), "database": empty}, {}))
     await stores.db.write(lambda tx: put_meta(tx, "schema", "1"))
     await stores.close()
-    assert "its schema is number 1" in await asyncio.to_thread(_refused, source, empty)
-    assert "the source's 1;" in await asyncio.to_thread(_refused, empty, full)
+    assert "its schema is number 1" in await asyncio.to_thread(_error_of, source, empty)
+    assert "the source's 1;" in await asyncio.to_thread(_error_of, empty, full)
     assert (await asyncio.to_thread(_run, "copy", "--from", source)).returncode == 2
     only_one = ("copy", "--from", source, "--to", empty, "--blobs-to", "file:x")
     assert (await asyncio.to_thread(_run, *only_one)).returncode == 2
 
 
 @pytest.mark.slow
-async def test_an_unfinished_copy_is_not_served_and_a_source_that_went_on_is_not_mixed(
+async def test_an_unfinished_copy_is_not_served_nor_resumed_from_a_changed_source(
     make_database_url: Make, tmp_path: Path
 ) -> None:
     source = _filled(tmp_path / "data", 6000)
@@ -213,21 +213,21 @@ async def test_an_unfinished_copy_is_not_served_and_a_source_that_went_on_is_not
     with db:
         db.execute("UPDATE signature SET content = '改' WHERE id = 17")
     db.close()
-    told = await asyncio.to_thread(_refused, source, target)
-    assert "signature 17 differs" in told
-    assert "--restart" in told
+    message = await asyncio.to_thread(_error_of, source, target)
+    assert "signature 17 differs" in message
+    assert "--restart" in message
     assert not (await asyncio.to_thread(_copy, source, target, "--restart"))["resumed"]
     assert await all_rows(target) == await all_rows(source)
 
 
 @pytest.mark.slow
-def test_a_copy_of_a_server_that_goes_on_is_of_one_moment(
+def test_a_copy_of_a_running_server_is_a_snapshot(
     start: Callable[..., Server], make_database_url: Make, tmp_path: Path
 ) -> None:
     server = start()
     apps = server.make_apps(300)
     source = server.env["SMSIGN_DATABASE"]
-    target = f"sqlite:{tmp_path / 'moment.db'}"
+    target = f"sqlite:{tmp_path / 'snapshot.db'}"
     import httpx
 
     with httpx.Client(base_url=server.url) as api:
@@ -239,13 +239,13 @@ def test_a_copy_of_a_server_that_goes_on_is_of_one_moment(
             assert api.post("/v1/sign", auth=app.auth, files=files).status_code == 200
             if copying.poll() is not None:
                 break
-        told = json.loads(copying.communicate()[0])
+        result = json.loads(copying.communicate()[0])
     assert copying.returncode == 0
     held = asyncio.run(all_rows(target))
     events, signatures = len(held["event"]), len(held["signature"])
     assert events == signatures + len(apps)
-    assert told["tables"]["signature"] == signatures
-    assert told["written_meanwhile"] >= 0
+    assert result["tables"]["signature"] == signatures
+    assert result["written_meanwhile"] >= 0
     verdict = json.loads(
         subprocess.run(
             _command("events", "verify", "--json", "--data", str(server.data), "--database", target),
@@ -258,7 +258,7 @@ def test_a_copy_of_a_server_that_goes_on_is_of_one_moment(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_images_are_carried_from_a_folder_to_s3_and_a_lost_one_is_named(
+def test_images_are_copied_from_a_folder_to_s3_and_a_lost_one_is_named(
     start: Callable[..., Server], s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import httpx
@@ -284,5 +284,5 @@ def test_images_are_carried_from_a_folder_to_s3_and_a_lost_one_is_named(
     kept = asyncio.run(list_kept(store))
     assert sorted(sha256.hex() for sha256 in kept) == names[:3] + names[4:]
     command[command.index("--to") + 1] = f"sqlite:{tmp_path / 'again.db'}"
-    told = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)["images"]
-    assert (told["images"], told["new"]) == (6, 0)
+    result = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)["images"]
+    assert (result["images"], result["new"]) == (6, 0)

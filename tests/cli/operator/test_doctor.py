@@ -1,4 +1,4 @@
-"""Each thing that an operator can get wrong is found by the doctor, with a way to mend it."""
+"""`smsign doctor` finds each error of an operator, and suggests a fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from smsign import config
 from smsign.actions import doctor
 from smsign.actions.doctor import Finding, Installation, diagnose
-from smsign.cli.operator.doctor import doubts
+from smsign.cli.operator.doctor import check_environment
 from smsign.config import Settings
 from smsign.errors import StorageError
 from smsign.storage.engine.migrate import put_meta
@@ -53,7 +53,7 @@ async def _validate(settings: Settings, **changed: Any) -> dict[str, Finding]:
 
 @pytest.fixture
 async def filled(stores: Stores, settings: Settings) -> Settings:
-    """A database with a signature that passed and one that was refused, in good health."""
+    """A healthy database with a passed and a refused signature."""
     from smsign.actions import apps, audits, signatures
     from smsign.storage.blobs.upload import Upload
 
@@ -93,16 +93,14 @@ async def filled(stores: Stores, settings: Settings) -> Settings:
     return settings
 
 
-async def test_a_healthy_house_has_no_findings(filled: Settings) -> None:
+async def test_a_healthy_installation_has_no_problems(filled: Settings) -> None:
     found = await _validate(filled)
     assert {finding.state for finding in found.values()} == {doctor.OK}
     assert {"data folder", "disk", "schema", "secret key", "clock", "integrity"} < found.keys()
     assert {"ids", "rows", "ledger", "outbox", "images"} < found.keys()
 
 
-async def test_what_its_owner_withdrew_was_never_decided_and_is_well(
-    filled: Settings, stores: Stores
-) -> None:
+async def test_a_withdrawn_signature_is_healthy(filled: Settings, stores: Stores) -> None:
     from smsign.actions import signatures
     from smsign.storage.rows import apps
 
@@ -118,7 +116,7 @@ async def test_what_its_owner_withdrew_was_never_decided_and_is_well(
 
 
 @pytest.mark.parametrize(
-    ("harm", "check", "told"),
+    ("harm", "check", "message"),
     [
         ("UPDATE signature SET status = 2 WHERE status = 1", "rows", "status is not what was decided: "),
         ("UPDATE signature SET version = 2 WHERE status = 2", "rows", "latest version is missing"),
@@ -132,15 +130,15 @@ async def test_what_its_owner_withdrew_was_never_decided_and_is_well(
         ("INSERT INTO meta (name, value) VALUES ('copy', '')", "schema", "not finished"),
     ],
 )
-async def test_harm_done_to_rows_is_found(
-    filled: Settings, stores: Stores, harm: str, check: str, told: str
+async def test_corrupt_rows_are_found(
+    filled: Settings, stores: Stores, harm: str, check: str, message: str
 ) -> None:
     await stores.db.write(lambda tx: tx.run(harm))
     found = await _validate(filled)
-    assert told in found[check].what
+    assert message in found[check].what
 
 
-async def test_ids_that_would_be_given_out_again_are_found(filled: Settings, stores: Stores) -> None:
+async def test_id_sequences_that_would_repeat_are_found(filled: Settings, stores: Stores) -> None:
     sqlite = filled.database_url.startswith("sqlite:")
     harm = (
         "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'event'"
@@ -167,12 +165,12 @@ async def test_wrong_clocks_and_full_disks_are_found(
     assert (await _validate(filled))["disk"].state == doctor.WRONG
 
 
-async def test_images_that_are_missing_or_named_by_no_row_are_found(filled: Settings) -> None:
+async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> None:
     blobs = filled.folder / "blobs"
     orphan = blobs / "00" / "00" / ("0" * 64)
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"x")
-    assert (await _validate(filled))["images"].state == doctor.OK, "it may be an upload under way"
+    assert (await _validate(filled))["images"].state == doctor.OK, "it may be an upload in progress"
     os.utime(orphan, (time.time() - OLD_S,) * 2)
     found = (await _validate(filled))["images"]
     assert (found.state, "1 older than a day" in found.what) == (doctor.WARNING, True)
@@ -207,10 +205,10 @@ async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> N
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
 @pytest.mark.parametrize("owner", ["ours", "another"])
-async def test_what_may_not_be_written_is_named_and_no_other_database_advised(
+async def test_a_read_only_database_is_diagnosed_as_a_permission_problem(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, owner: str
 ) -> None:
-    """Root may write everywhere, so what the system would say is said here."""
+    """Permissions are faked, since root may write everywhere."""
     shut: set[Path] = {filled.folder}
     me = os.getuid() + (owner == "another")
 
@@ -235,14 +233,14 @@ async def test_what_may_not_be_written_is_named_and_no_other_database_advised(
 
 
 @pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
-async def test_a_server_without_a_connection_left_is_told_from_one_that_is_down(filled: Settings) -> None:
+async def test_too_many_connections_is_not_diagnosed_as_a_server_that_is_down(filled: Settings) -> None:
     from smsign.storage.open import open_database
 
     admin = await asyncpg.connect(filled.database_url)
-    await admin.execute("DROP ROLE IF EXISTS crowded")
-    await admin.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    await admin.execute("DROP ROLE IF EXISTS limited")
+    await admin.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 0")
     await admin.close()
-    url = re.sub("//[^/@]*@", "//crowded@", filled.database_url)
+    url = re.sub("//[^/@]*@", "//limited@", filled.database_url)
     found = (await _validate(filled, database_url=url))["database"]
     assert "lower database_pool" in found.what
     assert "database_pool" in found.mend
@@ -274,7 +272,7 @@ async def test_damaged_pages_are_found(filled: Settings, stores: Stores) -> None
         await open_stores(config.load({"data": str(filled.folder / "other")}, {}))
 
 
-def test_settings_that_have_no_effect_are_named(tmp_path: Path) -> None:
+def test_ineffective_environment_variables_are_named(tmp_path: Path) -> None:
     env = {
         "SMSIGN_DATABSE": "x",
         "SMSIGN_FROBNICATE": "1",
@@ -288,22 +286,22 @@ def test_settings_that_have_no_effect_are_named(tmp_path: Path) -> None:
         "SMSIGN_CONFIG": "c",
         "PATH": "p",
     }
-    told = dict(doubts(env))
-    assert told["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
-    assert len(told) == 7
-    assert doubts({setting.env: "" for setting in config.SETTINGS.values()}) == []
+    problems = dict(check_environment(env))
+    assert problems["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
+    assert len(problems) == 7
+    assert check_environment({setting.env: "" for setting in config.SETTINGS.values()}) == []
 
 
 @pytest.mark.slow
-def test_the_doctor_speaks_beside_a_running_server(start: Callable[..., Server]) -> None:
+def test_doctor_runs_while_the_server_runs(start: Callable[..., Server]) -> None:
     server = start()
     app = server.make_app()
     files: dict[str, Any] = {"sign": (None, "极光推送"), "image0": ("a.png", noise())}
     assert httpx.post(f"{server.url}/v1/sign", auth=app.auth, files=files).status_code == 200
     server.data.chmod(0o700)
-    told = server.json("doctor")
-    assert told["well"]
-    wrong = [finding for finding in told["findings"] if finding["state"] == "wrong"]
+    report = server.json("doctor")
+    assert report["well"]
+    wrong = [finding for finding in report["findings"] if finding["state"] == "wrong"]
     assert wrong == []
     for file in (server.data / "blobs").rglob("*"):
         if re.fullmatch("[0-9a-f]{64}", file.name):
@@ -325,6 +323,6 @@ def test_the_doctor_speaks_beside_a_running_server(start: Callable[..., Server])
     assert json.loads(nowhere.stdout)["well"] is False
 
 
-async def test_a_note_of_another_kind_in_meta_is_no_harm(filled: Settings, stores: Stores) -> None:
+async def test_an_unknown_row_in_meta_is_healthy(filled: Settings, stores: Stores) -> None:
     await stores.db.write(lambda tx: put_meta(tx, "note", "x"))
     assert {finding.state for finding in (await _validate(filled)).values()} == {doctor.OK}

@@ -1,4 +1,4 @@
-"""`smsign serve --test`, as a CI job sees it: ready in under a second, all states walked in under two."""
+"""`smsign serve --test`, the emulator for CI: ready in under a second, all states shown in under two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.worker.receiver import Receiver
 READY_S = 1.0
 WALK_S = 2.0
 TRIES = 5
-"""A machine that is busy with other tests gets so many: the quickest one tells."""
+"""Attempts, since other tests may run at the same time: the fastest one counts."""
 
 pytestmark = [
     pytest.mark.process,
@@ -32,14 +32,14 @@ pytestmark = [
 
 
 class Emulator:
-    """A running `smsign serve --test`, with what it told on standard output."""
+    """A running `smsign serve --test`, with its URL and keys from standard output."""
 
     def __init__(self, process: subprocess.Popen[str], started: float) -> None:
         assert process.stdout is not None
         self.process = process
-        told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
-        self.url = told["SMSIGN_URL"]
-        self.auth = (told["SMSIGN_APP_KEY"], told["SMSIGN_MASTER_SECRET"])
+        printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
+        self.url = printed["SMSIGN_URL"]
+        self.auth = (printed["SMSIGN_APP_KEY"], printed["SMSIGN_MASTER_SECRET"])
         assert httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
         self.ready_s = time.perf_counter() - started
 
@@ -59,7 +59,7 @@ def _emulator(*flags: str, **environment: str) -> Iterator[Emulator]:
 
 
 def _walk(emulator: Emulator) -> list[tuple[int, str]]:
-    """Go through every state by the SDK; return (status, why) of each."""
+    """Bring a signature into each state; return (status, reason) of each."""
     seen = []
     with Client(emulator.url, *emulator.auth) as client:
         for content in (PASSES, *REFUSALS, PENDING):
@@ -75,7 +75,7 @@ def _walk(emulator: Emulator) -> list[tuple[int, str]]:
     return seen
 
 
-def test_a_ci_job_is_served_in_a_second_and_walks_all_states_in_two(engine: str) -> None:
+def test_the_emulator_is_ready_in_a_second_and_shows_all_states_in_two(engine: str) -> None:
     ready_s, walk_s = [], []
     for _ in range(TRIES):
         with _emulator() as emulator:
@@ -94,7 +94,7 @@ def test_a_ci_job_is_served_in_a_second_and_walks_all_states_in_two(engine: str)
     assert min(walk_s) < WALK_S
 
 
-def test_everything_is_in_a_folder_that_goes_at_the_end(engine: str, tmp_path: Path) -> None:
+def test_the_emulator_removes_its_temporary_folder(engine: str, tmp_path: Path) -> None:
     elsewhere = {"SMSIGN_DATA": str(tmp_path / "real"), "SMSIGN_DATABASE": f"sqlite:{tmp_path / 'real.db'}"}
     with _emulator(TMPDIR=str(tmp_path), **elsewhere) as emulator:
         _walk(emulator)
@@ -105,7 +105,7 @@ def test_everything_is_in_a_folder_that_goes_at_the_end(engine: str, tmp_path: P
     assert emulator.process.returncode == 0
 
 
-def test_a_delay_and_several_processes_and_every_application_a_test_one(engine: str, tmp_path: Path) -> None:
+def test_the_emulator_decides_after_a_delay_in_all_processes(engine: str, tmp_path: Path) -> None:
     with _emulator("--test-delay-ms", "300", "--workers", "2", TMPDIR=str(tmp_path)) as emulator:
         (folder,) = (path for path in tmp_path.iterdir() if path.name.startswith("smsign-test-"))
         beside = Server(folder, port=0, database="")
@@ -122,7 +122,7 @@ def test_a_delay_and_several_processes_and_every_application_a_test_one(engine: 
             assert time.monotonic() - submitted > 0.25
 
 
-def test_what_would_keep_something_is_refused_together_with_it(engine: str, tmp_path: Path) -> None:
+def test_the_emulator_rejects_options_that_store_data_elsewhere(engine: str, tmp_path: Path) -> None:
     server = Server(tmp_path, port=0)
     for flags, named in (
         (("--data", "x"), "--data"),
@@ -131,13 +131,13 @@ def test_what_would_keep_something_is_refused_together_with_it(engine: str, tmp_
     ):
         done = server.run("serve", "--test", *flags)
         assert done.returncode == 2
-        assert f"temporary folder of its own; leave out {named}" in done.stderr
+        assert f"temporary folder; remove {named}" in done.stderr
     done = server.run("serve", "--test-delay-ms", "5")
     assert done.returncode == 2
-    assert "--test-delay-ms goes with --test" in done.stderr
+    assert "--test-delay-ms requires --test" in done.stderr
 
 
-def test_port_0_finds_a_free_one_for_an_ordinary_server_too(engine: str, tmp_path: Path) -> None:
+def test_port_0_chooses_a_free_port(engine: str, tmp_path: Path) -> None:
     server = Server(tmp_path, port=0)
     command = [sys.executable, "-m", "smsign.cli", "serve"]
     with subprocess.Popen(command, env=server.env, stderr=subprocess.PIPE, text=True) as process:
@@ -155,7 +155,7 @@ def test_port_0_finds_a_free_one_for_an_ordinary_server_too(engine: str, tmp_pat
         process.stderr.read()
 
 
-def test_a_receiver_beside_it_is_told(engine: str) -> None:
+def test_the_emulator_delivers_to_a_receiver_on_loopback(engine: str) -> None:
     receiver = Receiver().open()
     with _emulator() as emulator, httpx.Client(base_url=emulator.url, auth=emulator.auth) as api:
         made = api.post("/v1/callbacks", json={"url": receiver.url})

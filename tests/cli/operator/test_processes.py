@@ -1,4 +1,4 @@
-"""The server's processes: what is said of one that does not get started."""
+"""The worker processes of the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 SLOW = """
 import os, time
 from smsign import config, main
-from smsign.cli import processes
+from smsign.cli.operator import processes
 
 def make_app(settings, *, started):
     time.sleep(1)
@@ -22,7 +22,7 @@ processes.load(config.load({}), os.getppid())
 
 
 @pytest.mark.process
-def test_a_worker_that_is_slow_to_start_says_where_it_is() -> None:
+def test_a_worker_that_starts_slowly_prints_its_stack() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SLOW], capture_output=True, text=True, timeout=60, check=False
     )

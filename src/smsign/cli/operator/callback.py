@@ -174,8 +174,8 @@ async def list_deliveries(
 
 
 @callback.command()
-@click.argument("delivery_id", metavar="DELIVERY", type=int)
 @with_callback
+@click.argument("delivery_id", metavar="DELIVERY", type=int)
 async def resend(stores: Stores, app: App, found: Callback, *, delivery_id: int, as_json: bool) -> None:
     """Deliver the event of a delivery again."""
     await redelivery.resend(
