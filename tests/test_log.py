@@ -1,62 +1,74 @@
-"""What reaches the log: every line, in order, whole, whatever is in it."""
+"""What is written to the log: every line, in order, complete, whatever it contains."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from smsign.log import Formatter, Log
+from smsign.log import LogHandler
+
+log, library = logging.Logger("smsign.test"), logging.Logger("asyncpg.pool")  # not below the root logger
 
 
-async def test_what_an_operator_should_look_at_leaves_at_once(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
-    log = Log("json", descriptor)
-    told = []
+@pytest.fixture(params=["json", "text"])
+def format(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def handler(file: Path, format: str) -> Iterator[LogHandler]:
+    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY)
+    handler = LogHandler(format, descriptor)
+    log.handlers = library.handlers = [handler]
+    yield handler
+    os.close(descriptor)
+
+
+async def test_a_warning_or_an_error_is_written_at_once(handler: LogHandler, file: Path) -> None:
     log.info("later")
-    told.append((tmp_path / "log").read_bytes().count(b"\n"))
+    assert file.read_bytes() == b""
     log.warning("now")
-    told.append((tmp_path / "log").read_bytes().count(b"\n"))
-    log.error("now, too", ValueError("x"))
-    told.append((tmp_path / "log").read_bytes().count(b"\n"))
-    os.close(descriptor)
-    assert told == [0, 2, 3]
+    assert file.read_bytes().count(b"\n") == 2
+    log.error("now, too")
+    assert file.read_bytes().count(b"\n") == 3
 
 
-def test_no_sender_writes_a_line_of_its_own(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
-    log = Log("text", descriptor)
+@pytest.mark.parametrize("format", ["text"], indirect=True)
+def test_a_path_with_line_breaks_forges_no_log_line(handler: LogHandler, file: Path) -> None:
     path = "/v1/x\n12:00:00.000000 info    forged\r\x1b[31m\u2028签名"
-    log.request("id-1", "GET", path, 404, 50016, 0.25, 60, "127.0.0.1", None)
-    log.flush()
-    os.close(descriptor)
-    [line] = (tmp_path / "log").read_bytes().decode("utf-8").splitlines()
+    handler.access("id-1", "GET", path, 404, 50016, 0.25, 60, "127.0.0.1", None)
+    handler.flush()
+    [line] = file.read_bytes().decode("utf-8").splitlines()
     assert r"path=/v1/x\n12:00:00.000000 info    forged\r\x1b[31m\u2028签名 status" in line
 
 
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_lines_of_all_kinds_leave_in_order(tmp_path: Path, form: str) -> None:
-    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
-    log = Log(form, descriptor)
-    log.info("first", n=1, path=Path("/x"))
-    log.request("id-1", "GET", "/v1/sign/1", 200, 50000, 0.25, 60, "127.0.0.1", 7)
-    log.warning("third", reason="半\ud800个")
+async def test_lines_of_all_kinds_are_written_in_order(handler: LogHandler, file: Path, format: str) -> None:
+    log.info("first", extra={"n": 1, "place": Path("/x")})
+    handler.access("id-1", "GET", "/v1/sign/1", 200, 50000, 0.25, 60, "127.0.0.1", 7)
+    log.warning("third", extra={"reason": "半\ud800个"})
     try:
         raise ValueError("说\ud800")
-    except ValueError as error:
-        log.error("fourth", error, request_id="id-2")
-    log.flush()
-    os.close(descriptor)
-    text = (tmp_path / "log").read_bytes().decode("utf-8")
-    places = [text.index(word) for word in ("first", "id-1", "third", "fourth", "ValueError")]
+    except ValueError:
+        log.exception("fourth", extra={"request_id": "id-2"})
+    log.info("fifth")
+    handler.flush()
+    text = file.read_bytes().decode("utf-8")
+    places = [text.index(word) for word in ("first", "id-1", "third", "fourth", "ValueError", "fifth")]
     assert places == sorted(places)
-    if form == "json":
+    if format == "json":
         lines = [json.loads(line) for line in text.splitlines()]
-        assert [line["level"] for line in lines] == ["info", "info", "warning", "error"]
+        assert [line["level"] for line in lines] == ["info", "info", "warning", "error", "info"]
+        assert list(lines[0]) == ["at", "level", "event", "n", "place"]
         assert list(lines[1])[:3] == ["at", "level", "event"]
         assert lines[1] | {"at": ""} == {
             "at": "",
@@ -72,21 +84,21 @@ def test_lines_of_all_kinds_leave_in_order(tmp_path: Path, form: str) -> None:
             "address": "127.0.0.1",
             "app_id": 7,
         }
+        assert lines[3]["request_id"] == "id-2"
         assert all(line["at"].endswith("Z") for line in lines)
 
 
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_what_libraries_say_has_the_form_of_the_other_lines(form: str) -> None:
+def test_lines_of_libraries_have_the_same_format(handler: LogHandler, file: Path, format: str) -> None:
     try:
         raise ValueError("it\nbroke")
     except ValueError:
-        record = logging.LogRecord("asyncpg.pool", logging.WARNING, "", 0, "lost %d", (3,), sys.exc_info())
-    line = Formatter(form).format(record)
-    assert "ValueError: it" in line
-    if form == "json":
-        told = json.loads(line)
-        assert (told["level"], told["event"], told["logger"]) == ("warning", "library", "asyncpg.pool")
-        assert told["message"] == "lost 3"
+        library.warning("lost %d", 3, exc_info=True)
+    text = file.read_text()
+    assert "ValueError: it" in text
+    if format == "json":
+        line = json.loads(text)
+        assert (line["level"], line["event"], line["logger"]) == ("warning", "library", "asyncpg.pool")
+        assert line["message"] == "lost 3"
     else:
-        assert "warning" in line.splitlines()[0]
-        assert "message=lost 3" in line.splitlines()[0]
+        assert "warning" in text.splitlines()[0]
+        assert "message=lost 3" in text.splitlines()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from smsign.console import routes as console
 from smsign.http import metrics
 from smsign.http.server import Mount, Server
 from smsign.http.service import Service, make_service
-from smsign.log import Log
+from smsign.log import set_up
 from smsign.storage.open import open_stores
 from smsign.worker.deliverer import Deliverer
 from smsign.worker.sandbox import decide_test_signatures
 from smsign.worker.sender import make_sender
+
+log = logging.getLogger(__name__)
 
 GC_THRESHOLD = 20_000
 """New containers between looks for cycles: a request leaves none behind, so few looks find any."""
@@ -40,16 +43,16 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
 
     async def open_service() -> Service:
         nonlocal delivering
-        stores, log, sender = await open_stores(settings), Log(settings.log_format), make_sender(settings)
-        service = make_service(settings, stores, log, sender)
+        stores, sender = await open_stores(settings), make_sender(settings)
+        service = make_service(settings, stores, set_up(settings.log_format), sender)
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GC_THRESHOLD)
         if settings.sweep_hours:
             tasks.append(asyncio.create_task(_sweep_now_and_then(service)))
-        tasks.append(asyncio.create_task(decide_test_signatures(service.db, service.log)))
+        tasks.append(asyncio.create_task(decide_test_signatures(service.db)))
         if settings.deliver:
-            deliverer = Deliverer(stores, settings, sender, log, metrics.observe_delivery)
+            deliverer = Deliverer(stores, settings, sender, metrics.observe_delivery)
             delivering = deliverer, asyncio.create_task(deliverer.run(lambda: service.stopping))
         return service
 
@@ -83,6 +86,6 @@ async def _sweep_now_and_then(service: Service) -> None:
         try:
             gone = await blob_actions.sweep(service.db, service.blobs, now_s=time.time())
             keys = await idempotency.sweep(service.db, now=service.now())
-            service.log.info("swept", images=gone, idempotency_keys=keys)
-        except Exception as error:  # tried again next time
-            service.log.error("sweep failed", error)
+            log.info("sweep finished", extra={"images": gone, "idempotency_keys": keys})
+        except Exception:  # retried at the next interval
+            log.exception("sweep failed")

@@ -14,7 +14,6 @@ from smsign.config import Settings, networks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
 from smsign.domain.signatures import Rules
-from smsign.log import Log
 from smsign.storage.open import Stores, open_stores
 from smsign.storage.rows import callbacks as rows
 from smsign.storage.rows import deliveries
@@ -39,7 +38,6 @@ class Scene:
             stores,
             settings,
             self.sender,
-            Log("json", descriptor=_nowhere()),
             lambda form, outcome, _: self.told.append((form, outcome)),
             lambda: self.now,
         )
@@ -127,9 +125,3 @@ async def open_scene(settings: Settings) -> AsyncIterator[Scene]:
     stores = await open_stores(settings)
     yield Scene(stores, settings)
     await stores.close()
-
-
-def _nowhere() -> int:
-    import os
-
-    return os.open(os.devnull, os.O_WRONLY)

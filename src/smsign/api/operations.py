@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Coroutine
 from html import escape
@@ -19,6 +20,7 @@ from smsign.http.wire import JSON, Request, Response, encode
 from smsign.storage.engine.migrate import schema_number
 from smsign.storage.rows import outbox, signatures
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
@@ -54,7 +56,8 @@ async def readyz(service: Service, request: Request) -> Response:
             await _with_timeout(check)
         except SmsignError as error:
             parts[name] = "failed"
-            service.log.warning("not ready", part=name, reason=str(error))
+            fields = {"part": name, "reason": str(error), "request_id": request.id}
+            log.warning("not ready", extra=fields)
     ready = set(parts.values()) == {"ok"}
     return Response(200 if ready else 503, encode(parts), (JSON, _NO_STORE), 0)
 
@@ -65,7 +68,7 @@ async def show_metrics(service: Service, request: Request) -> Response:
         waiting, outbox_events, oldest_s = await _with_timeout(_count(service))
     except SmsignError as error:
         waiting = outbox_events = oldest_s = math.nan
-        service.log.warning("metrics incomplete", reason=str(error))
+        log.warning("metrics incomplete", extra={"reason": str(error), "request_id": request.id})
     return Response(
         body=metrics.render(waiting, outbox=outbox_events, oldest_s=oldest_s),
         headers=((b"content-type", metrics.CONTENT_TYPE), _NO_STORE),

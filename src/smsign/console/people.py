@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from smsign.actions import accounts as actions
 from smsign.actions import totp
 from smsign.console import pages
@@ -10,6 +12,8 @@ from smsign.domain.accounts import Account, Role
 from smsign.errors import InvalidInput, SetupError
 from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
+
+log = logging.getLogger(__name__)
 
 SESSION = "smsign_session"
 PENDING = "smsign_pending"
@@ -69,7 +73,7 @@ async def sign_in(ctx: Context) -> Response:
     if account is None:
         throttle.failed(f"sign-in:{name}", address, now_s)
         throttle.failed("sign-in", address, now_s)
-        ctx.service.log.info("sign-in refused", address=address, request_id=ctx.request.id)
+        log.info("sign-in failed", extra={"address": address, "request_id": ctx.request.id})
         return ctx.page("sign_in.html", status=401, to=to, name=name, error=_WRONG.text)
     if account.has_totp:
         sealed = ctx.service.vault.seal(f"{account.id}:{ctx.now}:{to}", app_key=PENDING)

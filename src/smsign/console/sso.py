@@ -6,6 +6,7 @@ by its person, signed in; nobody gets in by a name or an address that a provider
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from typing import Any
@@ -19,6 +20,8 @@ from smsign.console.people import start
 from smsign.errors import InvalidInput, SetupError
 from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
+
+log = logging.getLogger(__name__)
 
 COOKIE = "smsign_sso"
 COOKIE_S = 600
@@ -182,7 +185,7 @@ def _name(claims: dict[str, Any]) -> str:
 
 def _told(ctx: Context, error: Exception) -> InvalidInput:
     reason = f"{type(error).__name__}: {error}"[:300]
-    ctx.service.log.warning("single sign-on failed", reason=reason, request_id=ctx.request.id)
+    log.warning("single sign-on failed", extra={"reason": reason, "request_id": ctx.request.id})
     return _failed()
 
 

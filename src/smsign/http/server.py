@@ -7,6 +7,7 @@ negotiation), writes the access log and counts metrics. The paths belong to the 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -19,6 +20,8 @@ from smsign.http import metrics
 from smsign.http.service import Service, client_address
 from smsign.http.timeouts import BodyTimeouts
 from smsign.http.wire import Receive, Request, Response, Scope, Send, language
+
+log = logging.getLogger(__name__)
 
 PATH_LOGGED = 300
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -96,15 +99,14 @@ class Server:
                 break
         try:
             response = await mount.handle(service, request)
-        except Exception as error:
-            service.log.error(
-                "unhandled exception", error, request_id=request.id, method=request.method, path=request.path
-            )
+        except Exception:
+            fields = {"request_id": request.id, "method": request.method, "path": request.path}
+            log.exception("unhandled exception", extra=fields)
             response = mount.handle_exception(request)
         body = response.body if request.method != "HEAD" else b""
         seconds = time.perf_counter() - started
         metrics.observe(request.route, request.method, response.status, response.code, seconds)
-        service.log.request(
+        service.log.access(
             request.id,
             request.method,
             (request.path_logged or request.path)[:PATH_LOGGED],

@@ -12,7 +12,7 @@ from smsign.domain.callbacks import Sender
 from smsign.domain.signatures import Rules
 from smsign.http.throttle import Throttle
 from smsign.http.wire import Request
-from smsign.log import Log
+from smsign.log import LogHandler
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.protocol import Database
 from smsign.storage.open import Stores
@@ -27,7 +27,7 @@ class Service(msgspec.Struct):
     db: Database
     blobs: Blobs
     vault: Vault
-    log: Log
+    log: LogHandler
     throttle: Throttle
     sender: Sender
     trusted: tuple[Network, ...]
@@ -50,7 +50,7 @@ class Service(msgspec.Struct):
         return f"{'https' if self.is_https(request) else 'http'}://{host}"
 
 
-def make_service(settings: Settings, stores: Stores, log: Log, sender: Sender) -> Service:
+def make_service(settings: Settings, stores: Stores, log: LogHandler, sender: Sender) -> Service:
     """Assemble a service.
 
     Raises: SetupError for a malformed list of trusted proxies.

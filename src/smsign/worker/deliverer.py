@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections import Counter
@@ -19,10 +20,11 @@ from smsign.actions import deliveries as actions
 from smsign.config import Settings
 from smsign.domain.callbacks import Sender
 from smsign.errors import StorageError
-from smsign.log import Log
 from smsign.storage.open import Stores
 from smsign.storage.rows import callbacks
 from smsign.storage.rows.outbox import Claimed
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 GATHER_S = 0.005
@@ -48,14 +50,12 @@ class Deliverer:
         stores: Stores,
         settings: Settings,
         sender: Sender,
-        log: Log,
         observe: Observe = lambda *_: None,
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._stores = stores
         self._settings = settings
         self._sender = sender
-        self._log = log
         self._observe = observe
         self._now = now
         self._busy: Counter[int] = Counter()
@@ -76,10 +76,10 @@ class Deliverer:
             except TimeoutError:  # a silent database, and a stop
                 break
             except StorageError as error:  # the database may be away for long: a line, and no traceback
-                self._log.warning("deliveries failed", reason=str(error))
+                log.warning("delivery loop failed", extra={"reason": str(error)})
                 await asyncio.sleep(POLL_S)
-            except Exception as error:
-                self._log.error("deliveries failed", error)
+            except Exception:
+                log.exception("delivery loop failed")
                 await asyncio.sleep(POLL_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -147,8 +147,9 @@ class Deliverer:
     async def _tell(self, row: Claimed) -> None:
         try:
             await self._deliver(row)
-        except Exception as error:  # its lease runs out, and it is told again
-            self._log.error("delivery failed", error, callback_id=row.callback_id, event_id=row.event_id)
+        except Exception:  # the lease expires, and the event is delivered again
+            fields = {"callback_id": row.callback_id, "event_id": row.event_id}
+            log.exception("delivery raised an exception", extra=fields)
         finally:
             self._busy[row.callback_id] -= 1
             if not self._busy[row.callback_id]:
@@ -171,10 +172,11 @@ class Deliverer:
             self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
         outcome = "delivered" if answer.taken else "failed"
         self._observe(prepared.callback.format, outcome, answer.ms / 1000)
-        told = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
-        self._log.info(outcome, **told, attempt=row.attempts + 1, status=answer.status, ms=answer.ms)
+        fields = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
+        attempt = {"attempt": row.attempts + 1, "status": answer.status, "ms": answer.ms}
+        log.info(f"delivery {outcome}", extra={**fields, **attempt})
         if why:
-            self._log.warning("callback paused", **told, why=why)
+            log.warning("callback paused", extra={**fields, "why": why})
 
     async def _sweep_now_and_then(self) -> None:
         if time.monotonic() - self._swept_at < SWEEP_S:

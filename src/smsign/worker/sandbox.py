@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from smsign.actions import sandbox
 from smsign.errors import StorageError
-from smsign.log import Log
 from smsign.storage.engine.protocol import Database
+
+log = logging.getLogger(__name__)
 
 LOOK_S = 0.05
 """How late a decision may be: other processes' submissions are found by looking."""
@@ -17,16 +19,16 @@ IDLE_S = 1.0
 """Between two looks while there is no test application."""
 
 
-async def decide_test_signatures(db: Database, log: Log) -> None:
+async def decide_test_signatures(db: Database) -> None:
     """Decide what is due, for ever."""
     while True:
         try:
             pause_s = await _decide(db)
         except StorageError as error:  # the database may be away for long: a line each time, and no traceback
-            log.warning("test audit failed", reason=str(error))
+            log.warning("sandbox decisions failed", extra={"reason": str(error)})
             pause_s = IDLE_S
-        except Exception as error:
-            log.error("test audit failed", error)
+        except Exception:
+            log.exception("sandbox decisions failed")
             pause_s = IDLE_S
         await asyncio.sleep(pause_s)
 

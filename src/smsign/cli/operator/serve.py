@@ -26,6 +26,7 @@ from smsign.cli.output import show_json
 from smsign.config import Settings, networks
 from smsign.domain.sandbox import DELAY_MS_MAX
 from smsign.errors import SetupError
+from smsign.log import set_up
 from smsign.storage.engine.migrate import schema_number
 from smsign.storage.open import Stores, open_stores
 
@@ -167,6 +168,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
 
     from smsign.cli.operator.processes import GracefulServer, load
 
+    set_up(settings.log_format)
     server = GracefulServer(
         "smsign",
         address=settings.host,
@@ -187,21 +189,11 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout + _CLOSE_S,
         log_level=LogLevels.warning,
-        log_dictconfig=_logs(settings.log_format),
+        log_dictconfig={"handlers": {}, "loggers": {"_granian": {}}},  # log.set_up decides,
         uds_permissions=_SOCKET_MODE,
         listening=listening,
     )
     server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
-
-
-def _logs(form: str) -> dict[str, Any]:
-    """Return the logging configuration of libraries: warnings and errors, in smsign's format."""
-    handler = {"formatter": "smsign", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
-    return {
-        "formatters": {"smsign": {"()": "smsign.log.Formatter", "form": form}},
-        "handlers": {"console": handler, "access": handler},
-        "root": {"handlers": ["console"], "level": "WARNING"},
-    }
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 
 from smsign.cli.options import settings_options, take_settings
 from smsign.config import Settings
-from smsign.log import Log
+from smsign.log import set_up
 from smsign.storage.open import open_stores
 
 
@@ -33,14 +33,14 @@ async def _work(settings: Settings) -> None:
     from smsign.worker.sandbox import decide_test_signatures
     from smsign.worker.sender import make_sender
 
-    sender, log = make_sender(settings), Log(settings.log_format)
+    sender, log = make_sender(settings), set_up(settings.log_format)
     stores = await open_stores(settings)
-    deliverer = Deliverer(stores, settings, sender, log)
+    deliverer = Deliverer(stores, settings, sender)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
     click.echo(f"smsign worker   data in {settings.folder}   stop with Ctrl-C", err=True)
-    deciding = asyncio.create_task(decide_test_signatures(stores.db, log))
+    deciding = asyncio.create_task(decide_test_signatures(stores.db))
     try:
         await deliverer.run()
     finally:
