@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint docs screenshots bench pins clean
+.PHONY: help setup run test quick lint docs screenshots bench dist pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ screenshots: $(VENV)/dev.done ## take images of the console's main pages into bu
 
 bench: $(VENV)/bench.done ## drive the server and its peers side by side in one run
 	@$(BIN)/python -m bench $(BENCH)
+
+dist: $(VENV)/dev.done ## build the sdist and the wheel into dist/
+	@rm -rf dist && $(BIN)/python -m build -q --no-isolation && ls dist
 
 pins: $(VENV)/dev.done ## choose the newest versions of everything again
 	@scripts/pin
