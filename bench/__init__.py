@@ -1,1 +1,1 @@
-"""The load programs, and the peers that smsign is run against."""
+"""The benchmark: load generation, and the servers that smsign is compared with."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: drive smsign and its peers side by side in one run."""
+"""`python -m bench`: measure smsign and other servers in one run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from statistics import median
 from rich.progress import Progress
 
 from bench import report, seed
-from bench.load import Shot, fire, need_wrk
+from bench.load import Workload, need_wrk, run_wrk
 from bench.peers import SCENARIOS, Bare, Peer, PocketBase, Reference, Smsign
 
 CONNECTIONS = (1, 32, 128)
@@ -38,11 +38,11 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench BENCH='…'", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round: to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="one short round, to check that it runs")
     parser.add_argument("--only", action="append", choices=["bare", "smsign", "pocketbase", "reference"])
     parser.add_argument("--scenario", choices=[*SCENARIOS, "million"])
-    parser.add_argument("--seconds", type=int, default=4, help="of each measure  [4]")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts  [3]")
+    parser.add_argument("--seconds", type=int, default=4, help="duration of each measurement  [4]")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the median is reported  [3]")
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.rounds = 1, 1
@@ -74,14 +74,21 @@ def _run(root: Path, options: argparse.Namespace) -> report.Results:
                 used = dict.fromkeys((peer.name for peer in peers), 0)
                 for connections in CONNECTIONS:
                     for _ in range(options.rounds):
-                        for peer in peers:  # taking turns, so that noise hits all alike
+                        for peer in peers:  # interleaved, so that noise affects all alike
                             progress.update(
                                 task, advance=1, description=f"{scenario}, {connections}: {peer.name}"
                             )
-                            shot = peer.shot(scenario)
-                            if shot is not None:
+                            workload = peer.workload(scenario)
+                            if workload is not None:
                                 _measure(
-                                    root, peer, shot, scenario, connections, options.seconds, used, results
+                                    root,
+                                    peer,
+                                    workload,
+                                    scenario,
+                                    connections,
+                                    options.seconds,
+                                    used,
+                                    results,
                                 )
                 _check_stored(peers, scenario, used)
     finally:
@@ -91,13 +98,13 @@ def _run(root: Path, options: argparse.Namespace) -> report.Results:
 
 
 _taken: dict[str, int] = {}
-"""How many lines of its file each peer has used up: a header that creates is good once."""
+"""Lines of its file that each peer has used: a header that creates can be used once."""
 
 
 def _measure(
     root: Path,
     peer: Peer,
-    shot: Shot,
+    workload: Workload,
     scenario: str,
     connections: int,
     seconds: int,
@@ -105,8 +112,8 @@ def _measure(
     results: report.Results,
 ) -> None:
     for duration, counts in ((WARM_UP_S, False), (seconds, True)):
-        measure = fire(
-            shot,
+        measure = run_wrk(
+            workload,
             url=peer.url,
             pid=peer.pid,
             connections=connections,
@@ -115,8 +122,8 @@ def _measure(
             folder=root,
         )
         used[peer.name] += measure.requests
-        if shot.lines:
-            # Some requests were still under way when the time was up: their lines are used as well.
+        if workload.lines:
+            # Requests in flight at the end have used their lines as well.
             _taken[peer.name] = _taken.get(peer.name, 0) + measure.requests + 2 * connections
         if counts:
             results.setdefault((scenario, connections, peer.name), []).append(measure)
@@ -126,7 +133,7 @@ _stored: dict[str, int] = {}
 
 
 def _check_stored(peers: list[Peer], scenario: str, used: dict[str, int]) -> None:
-    """Stop the run if a server said yes to more than it stored."""
+    """Raise SystemExit if a server confirmed more creates than it stored."""
     if scenario == "query":
         return
     for peer in peers:
@@ -139,7 +146,7 @@ def _check_stored(peers: list[Peer], scenario: str, used: dict[str, int]) -> Non
 
 
 def _million(root: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Compare the rate of random queries with few and with many signatures, taking turns."""
+    """Compare the rate of random queries with few and with many signatures, interleaved."""
     sizes = {"few": FEW, "many": MANY}
     peers: dict[str, Smsign] = {}
     rates: dict[str, list[float]] = {name: [] for name in sizes}
@@ -153,9 +160,9 @@ def _million(root: Path, options: argparse.Namespace) -> dict[str, float]:
             peers[name] = Smsign(folder, apps=apps, signatures=signatures)
         for turn in range(2 * options.rounds + 1):
             for name, peer in peers.items():
-                shot = Shot("GET", "/", {}, lines=peer.folder / "queries", random=True)
-                measure = fire(
-                    shot,
+                workload = Workload("GET", "/", {}, lines=peer.folder / "queries", random=True)
+                measure = run_wrk(
+                    workload,
                     url=peer.url,
                     pid=peer.pid,
                     connections=32,
@@ -163,7 +170,7 @@ def _million(root: Path, options: argparse.Namespace) -> dict[str, float]:
                     start=0,
                     folder=root,
                 )
-                if turn:  # the first one warms up
+                if turn:  # the first turn is warm-up
                     rates[name].append(measure.rps)
     finally:
         for peer in peers.values():

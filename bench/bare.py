@@ -1,4 +1,4 @@
-"""The bare server: constant bytes, the least that any ASGI application on granian can do."""
+"""The bare server: a constant response, the upper bound for an ASGI application on granian."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(B
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer every request alike."""
+    """Respond to every request alike."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": BODY})

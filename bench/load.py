@@ -1,4 +1,4 @@
-"""Load: wrk with a script of one's own, and the memory of the server while it runs."""
+"""Load generation with wrk, and the memory of the server meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import msgspec
 import psutil
 
 
-class Shot(msgspec.Struct, frozen=True):
-    """What to send: constant, or with a line of `lines` (a header's value, or `path header`) for each."""
+class Workload(msgspec.Struct, frozen=True):
+    """The requests: constant, or each with one line of `lines` (a header value, or `path header`)."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Shot(msgspec.Struct, frozen=True):
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """What came of it. Times in milliseconds, memory in megabytes."""
+    """The result of one measurement. Times in milliseconds, memory in megabytes."""
 
     rps: float
     p50_ms: float
@@ -74,7 +74,7 @@ end
 
 
 def need_wrk() -> None:
-    """Make sure that wrk is there: Debian's, where it may be installed.
+    """Install wrk from Debian if it is missing and we are root.
 
     Raises: SystemExit.
     """
@@ -88,26 +88,26 @@ def need_wrk() -> None:
     raise SystemExit("bench: wrk is missing; install it with: apt-get install wrk")
 
 
-def fire(
-    shot: Shot, *, url: str, pid: int, connections: int, seconds: int, start: int, folder: Path
+def run_wrk(
+    workload: Workload, *, url: str, pid: int, connections: int, seconds: int, start: int, folder: Path
 ) -> Measure:
-    """Send `shot` again and again for `seconds`; lines are taken from number `start` on.
+    """Send `workload` for `seconds`; lines are used from number `start` on.
 
     Raises: SystemExit when anything was not answered with success: such a figure would mean nothing.
     """
-    script = folder / "shot.lua"
+    script = folder / "workload.lua"
     script.write_text(
         SCRIPT
         % {
             "start": start,
             "most": 250_000,
-            "body": _lua(str(shot.body) if shot.body else None),
-            "lines": _lua(str(shot.lines) if shot.lines else None),
-            "headers": "{" + ", ".join(f"[{_lua(k)}] = {_lua(v)}" for k, v in shot.headers.items()) + "}",
-            "path": _lua(shot.path),
-            "method": _lua(shot.method),
-            "per_line": _lua(shot.per_line),
-            "random": "true" if shot.random else "false",
+            "body": _lua(str(workload.body) if workload.body else None),
+            "lines": _lua(str(workload.lines) if workload.lines else None),
+            "headers": "{" + ", ".join(f"[{_lua(k)}] = {_lua(v)}" for k, v in workload.headers.items()) + "}",
+            "path": _lua(workload.path),
+            "method": _lua(workload.method),
+            "per_line": _lua(workload.per_line),
+            "random": "true" if workload.random else "false",
         }
     )
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), url]
@@ -131,7 +131,7 @@ def _lua(text: str | None) -> str:
 
 
 class _Memory:
-    """Watches the resident memory of a process and its children."""
+    """Samples the resident memory of a process and its children."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)

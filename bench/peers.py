@@ -1,4 +1,4 @@
-"""The servers that are driven: how each is started, and what it is sent in each scenario."""
+"""The servers under test: how each is started, and its requests in each scenario."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench import seed
-from bench.load import Shot
+from bench.load import Workload
 
 SCENARIOS = ("query", "create", "create with image")
 START_TIMEOUT_S = 60.0
@@ -22,24 +22,24 @@ CONTENT = "极光推送"
 
 
 class Peer(Protocol):
-    """A server of one kind in a process of its own."""
+    """A server in a separate process."""
 
     name: str
     url: str
     pid: int
 
-    def shot(self, scenario: str) -> Shot | None:
-        """Return what to send, or None where the scenario means nothing to it."""
+    def workload(self, scenario: str) -> Workload | None:
+        """Return the requests of a scenario, or None if the server does not have it."""
 
     def stored(self) -> int | None:
-        """Return how many signatures were created so far, or None where nothing is."""
+        """Return how many signatures are stored, or None if nothing is stored."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
 
 
 class _Process:
-    """What all peers share: a process on a port, its folder, its log."""
+    """What all servers share: a process on a port, its folder, its log."""
 
     name = ""
 
@@ -66,7 +66,7 @@ class _Process:
 
 
 class Bare(_Process):
-    """granian answering constant bytes."""
+    """granian with a constant response."""
 
     name = "bare"
 
@@ -74,16 +74,16 @@ class Bare(_Process):
         port = free_port()
         super().__init__(folder, [sys.executable, "-m", "bench.bare", str(port)], {}, port, "/")
 
-    def shot(self, scenario: str) -> Shot | None:
+    def workload(self, scenario: str) -> Workload | None:
         return (
-            Shot("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
+            Workload("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
             if scenario == "query"
             else None
         )
 
 
 class Smsign(_Process):
-    """smsign as an operator runs it: one process, everything on."""
+    """smsign in its default configuration: one process."""
 
     name = "smsign"
 
@@ -94,10 +94,12 @@ class Smsign(_Process):
         env = {"SMSIGN_DATA": str(folder), "SMSIGN_PORT": str(port)}
         super().__init__(folder, [sys.executable, "-m", "smsign.cli", "serve"], env, port, "/readyz")
 
-    def shot(self, scenario: str) -> Shot | None:
+    def workload(self, scenario: str) -> Workload | None:
         if scenario == "query":
-            return Shot("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
-        return Shot("POST", "/v1/sign", _multipart(), _body(self.folder, scenario), self.folder / "headers")
+            return Workload("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
+        return Workload(
+            "POST", "/v1/sign", _multipart(), _body(self.folder, scenario), self.folder / "headers"
+        )
 
     def stored(self) -> int | None:
         return _count(self.folder / "smsign.db", "SELECT count(*) FROM signature WHERE status = 0")
@@ -124,10 +126,12 @@ class Reference(_Process):
         ]
         super().__init__(folder, command, {"REFERENCE_DATA": str(folder)}, port, "/openapi.json")
 
-    def shot(self, scenario: str) -> Shot | None:
+    def workload(self, scenario: str) -> Workload | None:
         if scenario == "query":
-            return Shot("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
-        return Shot("POST", "/v1/sign", _multipart(), _body(self.folder, scenario), self.folder / "headers")
+            return Workload("GET", "/v1/sign/1", {"Authorization": seed.authorization(2)})
+        return Workload(
+            "POST", "/v1/sign", _multipart(), _body(self.folder, scenario), self.folder / "headers"
+        )
 
     def stored(self) -> int | None:
         return _count(self.folder / "reference.db", "SELECT count(*) - 1 FROM signature")
@@ -161,19 +165,19 @@ class PocketBase(_Process):
         made = self._call("POST", "/api/collections/signatures/records", self._fields(), self._token)
         self._query = f"/api/collections/signatures/records/{made['id']}"
 
-    def shot(self, scenario: str) -> Shot | None:
+    def workload(self, scenario: str) -> Workload | None:
         headers = {"Authorization": self._token}
         path = "/api/collections/signatures/records"
         if scenario == "query":
-            return Shot("GET", self._query, headers)
+            return Workload("GET", self._query, headers)
         if scenario == "create":
             body = self.folder / "body.json"
             body.write_text(json.dumps(self._fields()))
-            return Shot("POST", path, headers | {"Content-Type": "application/json"}, body)
+            return Workload("POST", path, headers | {"Content-Type": "application/json"}, body)
         fields = {name: str(value).encode() for name, value in self._fields().items()}
         body = self.folder / "body.form"
         body.write_bytes(seed.form(fields, "image", seed.image()))
-        return Shot("POST", path, headers | _multipart(), body)
+        return Workload("POST", path, headers | _multipart(), body)
 
     def stored(self) -> int | None:
         return _count(self.folder / "pb" / "data.db", "SELECT count(*) - 1 FROM signatures")
@@ -252,7 +256,7 @@ def _answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The same contract as most people would write it: FastAPI, Pydantic, SQLAlchemy async, aiosqlite."""
+"""The same contract in a common stack: FastAPI, Pydantic, SQLAlchemy async, aiosqlite."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ basic = HTTPBasic()
 
 
 class Base(DeclarativeBase):
-    """The root of the tables."""
+    """The base class of the tables."""
 
 
 class Application(Base):
@@ -49,13 +49,13 @@ class Signature(Base):
 
 
 class Created(BaseModel):
-    """The answer of create."""
+    """The response of create."""
 
     sign_id: int
 
 
 class Answer(BaseModel):
-    """The answer of query."""
+    """The response of query."""
 
     sign_id: int
     sign: str
@@ -64,7 +64,7 @@ class Answer(BaseModel):
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
-    """Yield the request's session."""
+    """Yield the database session of a request."""
     async with make_session() as session:
         yield session
 
@@ -73,7 +73,7 @@ Session = Annotated[AsyncSession, Depends(get_session)]
 
 
 async def get_app(session: Session, given: Annotated[HTTPBasicCredentials, Depends(basic)]) -> Application:
-    """Return the application that the credentials prove."""
+    """Return the authenticated application."""
     found = await session.scalar(select(Application).where(Application.app_key == given.username))
     told = hashlib.sha256(given.password.encode()).hexdigest()
     if found is None or not secrets.compare_digest(told, found.secret_hash):
@@ -86,7 +86,7 @@ Caller = Annotated[Application, Depends(get_app)]
 
 @app.get("/v1/sign/{sign_id}")
 async def query(sign_id: int, session: Session, caller: Caller) -> Answer:
-    """Answer a signature of the caller's."""
+    """Return a signature of the application."""
     found = await session.scalar(
         select(Signature).where(Signature.id == sign_id, Signature.app_id == caller.id)
     )
@@ -104,7 +104,7 @@ async def query(sign_id: int, session: Session, caller: Caller) -> Answer:
 async def create(
     session: Session, caller: Caller, sign: Annotated[str, Form()], image0: UploadFile | None = None
 ) -> Created:
-    """Add a signature, its image beside it on disk."""
+    """Insert a signature and store its image on disk."""
     image = None
     if image0 is not None:
         data = await image0.read()

@@ -1,4 +1,4 @@
-"""What a run found: a table for the terminal, a file for programs, a chart for the README."""
+"""The report of a run: a table, a JSON file, a chart for the README."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGES = (
     "uvicorn",
 )
 Results = dict[tuple[str, int, str], list[Measure]]
-"""(scenario, connections, peer) -> one measure a round."""
+"""(scenario, connections, peer) -> one measurement a round."""
 
 NOTE = (
     "Only smsign keeps one signature in the audit for each application, decodes images, writes a ledger and"
@@ -31,14 +31,14 @@ NOTE = (
 _SERIES = {"bare": "#9aa4af", "smsign": "#0b8f74", "pocketbase": "#b8860b", "reference": "#7a6ff0"}
 
 
-def middle(measures: list[Measure]) -> Measure:
-    """Return the median round, by requests a second."""
+def median_round(measures: list[Measure]) -> Measure:
+    """Return the round with the median rate."""
     rate = median(each.rps for each in measures)
     return min(measures, key=lambda each: abs(each.rps - rate))
 
 
 def versions() -> dict[str, str]:
-    """Return what was measured, and on what."""
+    """Return the versions of the software and the system."""
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
     return {
         "python": platform.python_version(),
@@ -70,9 +70,9 @@ def show(results: Results, million: dict[str, float] | None) -> None:
     )
     last = ""
     for (scenario, connections, peer), measures in results.items():
-        row = middle(measures)
+        row = median_round(measures)
         own = results.get((scenario, connections, "smsign"))
-        ratio = f"{middle(own).rps / row.rps:.2f} ×" if own and peer != "smsign" else ""
+        ratio = f"{median_round(own).rps / row.rps:.2f} ×" if own and peer != "smsign" else ""
         table.add_row(
             scenario if scenario != last else "",
             str(connections),
@@ -94,32 +94,32 @@ def show(results: Results, million: dict[str, float] | None) -> None:
 
 
 def write(path: Path, results: Results, million: dict[str, float] | None) -> None:
-    """Write everything, each round, as JSON."""
+    """Write all rounds as JSON."""
     rows = [
         {
             "scenario": scenario,
             "connections": connections,
             "server": peer,
             **{
-                name: round(getattr(middle(measures), name), 2)
+                name: round(getattr(median_round(measures), name), 2)
                 for name in ("rps", "p50_ms", "p99_ms", "memory_mb")
             },
             "rounds_rps": [round(each.rps, 1) for each in measures],
         }
         for (scenario, connections, peer), measures in results.items()
     ]
-    told = {"command": "python -m bench " + " ".join(sys.argv[1:]), "versions": versions(), "note": NOTE}
+    header = {"command": "python -m bench " + " ".join(sys.argv[1:]), "versions": versions(), "note": NOTE}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**told, "results": rows, "million": million}, indent=1, ensure_ascii=False))
+    path.write_text(json.dumps({**header, "results": rows, "million": million}, indent=1, ensure_ascii=False))
 
 
 def draw(path: Path, results: Results, *, connections: int) -> None:
-    """Draw requests a second of each scenario as bars; each scenario has its own scale."""
+    """Draw the rates as bars; each scenario has its scale."""
     width, bar, left, y = 720, 22, 150, 34
     parts = []
     for scenario in dict.fromkeys(key[0] for key in results):
         rates = {
-            peer: middle(measures).rps
+            peer: median_round(measures).rps
             for (name, conns, peer), measures in results.items()
             if name == scenario and conns == connections
         }
@@ -144,7 +144,7 @@ def draw(path: Path, results: Results, *, connections: int) -> None:
     )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y - 20}" role="img"'
-        f' aria-label="Requests a second, smsign beside its peers"><style>{style}</style>'
+        f' aria-label="Requests a second, smsign and other servers"><style>{style}</style>'
         f"{''.join(parts)}</svg>\n"
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Data for the peers, in bulk and straight into their databases: applications, signatures, an image."""
+"""Test data, inserted directly into the databases: applications, signatures, an image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def authorization(number: int) -> str:
 
 
 def smsign(folder: Path, *, apps: int, signatures: int) -> None:
-    """Make smsign's database with `signatures` passed ones, spread evenly over `apps`."""
+    """Create smsign's database with passed signatures, distributed evenly over `apps`."""
     command = [sys.executable, "-m", "smsign.cli", "migrate", "--data", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     vault = open_vault("", folder / "secret.key")
@@ -57,7 +57,7 @@ def smsign(folder: Path, *, apps: int, signatures: int) -> None:
 
 
 def reference(folder: Path, *, apps: int) -> None:
-    """Make the reference application's database with one passed signature."""
+    """Create the reference application's database with one passed signature."""
     import asyncio
     import os
 
@@ -70,24 +70,24 @@ def reference(folder: Path, *, apps: int) -> None:
         await engine.dispose()
 
     asyncio.run(make())
-    told = hashlib.sha256(SECRET.encode()).hexdigest()
+    secret_hash = hashlib.sha256(SECRET.encode()).hexdigest()
     with sqlite3.connect(folder / "reference.db") as db:
         db.executemany(
             "INSERT INTO app (id, app_key, secret_hash) VALUES (?, ?, ?)",
-            ((n, app_key(n), told) for n in range(1, apps + 1)),
+            ((n, app_key(n), secret_hash) for n in range(1, apps + 1)),
         )
         db.execute("INSERT INTO signature (id, app_id, content, status) VALUES (1, 2, '极光推送', 1)")
     db.close()
 
 
 def write_headers(path: Path, *, apps: int) -> None:
-    """Write a line for each application: its Authorization header."""
+    """Write one line for each application: its Authorization header."""
     with path.open("w") as lines:
         lines.writelines(f"{authorization(n)}\n" for n in range(1, apps + 1))
 
 
 def write_queries(path: Path, *, apps: int, signatures: int, count: int) -> None:
-    """Write `count` lines `path<tab>header` for signatures drawn by chance."""
+    """Write `count` lines `path<tab>header` for random signatures."""
     dice = random.Random(7)
     with path.open("w") as lines:
         for _ in range(count):

@@ -24,6 +24,8 @@ import msgspec
 
 START_TIMEOUT_S = 20.0
 PASSWORD = "quite a long one"
+COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""What `make coverage` measures child processes by; nothing otherwise."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -46,7 +48,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.log = data / "server.log"
         self._demo = demo
-        self.env = {
+        self.env = COVERAGE | {
             "PATH": os.environ["PATH"],
             "HOME": str(data),
             "PYTHONPATH": os.pathsep.join(sys.path),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import Key, Server
+from tests.running import COVERAGE, Key, Server
 
 
 class Shell:
@@ -20,7 +20,11 @@ class Shell:
 
     def __init__(self, folder: Path, url: str = "", key: Key | None = None) -> None:
         self.folder = folder
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.env = COVERAGE | {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
         if key is not None:
             self.env |= {
                 "SMSIGN_URL": url,

@@ -25,7 +25,7 @@ import httpx
 import msgspec
 
 from smsign.cli import cli
-from tests.running import free_port
+from tests.running import COVERAGE, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -84,7 +84,7 @@ class Walk:
             script = bin_folder / name
             script.write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
             script.chmod(0o755)
-        self.env = {
+        self.env = COVERAGE | {
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "HOME": str(folder),
