@@ -134,6 +134,6 @@ def test_the_vendor_format_is_verified_by_echo_and_delivered(
     result = verify_vendor(service.body(1), key.app_key, key.master_secret, tolerance_s=300)
     assert (result.sign_id, result.status) == (sign_id, 1)
     with pytest.raises(NotVerified):
-        client.create_callback(fake_service(lambda *_: response(200, "no")).url, format="vendor")
+        client.create_callback(fake_service(lambda *_: response(200, "no")).url, form="vendor")
     with pytest.raises(InvalidParameter):
         client.create_callback("ftp://example.com", format="fax")

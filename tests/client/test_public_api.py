@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
+import msgspec
 import pytest
 
 from smsign import client as package
@@ -123,6 +124,13 @@ def test_the_sdk_imports_nothing_of_the_server() -> None:
     names = set(loaded.stdout.split())
     assert {name.split(".")[1] for name in names if name.startswith("smsign.")} == {"client"}
     assert not names & {"apsw", "asyncpg", "PIL", "cryptography", "granian", "click"}
+
+
+def test_the_old_name_of_a_callbacks_format_is_still_read() -> None:
+    old = b'{"callback_id": 7, "url": "https://x", "form": "vendor", "state": "active"}'
+    for body in (old, old.replace(b"form", b"format")):
+        callback = msgspec.json.decode(body, type=package.Callback)
+        assert (callback.format, callback.form) == ("vendor", "vendor")
 
 
 def test_methods_have_their_docstrings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,7 +173,7 @@ def test_an_import_killed_twice_submits_each_row_exactly_once(
             time.sleep(0.01 + random.random() * 0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    done = shell.json("import", "rows.csv", "--images", "images")
+    done = shell.json("import", "rows.csv", "--pictures", "images")  # the old name of --images
     assert (done["rows"], done["passed"], done["failed"]) == (300, 300, 0)
     assert _contents(server, shell) == contents
 

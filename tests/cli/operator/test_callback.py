@@ -37,7 +37,7 @@ def _submit(server: Server, key: Key) -> None:
 
 def test_a_worker_delivers_to_a_callback(server: Server, receiver: Receiver) -> None:
     (key,) = server.make_apps(1, names=["shop"])
-    added = server.json("callback", "add", "shop", receiver.url)
+    added = server.json("callback", "add", "shop", receiver.url, "--format", "standard")
     number = str(added["callback_id"])
     _submit(server, key)
     assert server.json("callback", "list", "shop")[0]["pending"] == 1
@@ -59,6 +59,8 @@ def test_a_worker_delivers_to_a_callback(server: Server, receiver: Receiver) -> 
     assert server.json("callback", "replay", "shop", number, "--since", "2026-01-01") == {"events": 0}
     assert server.json("callback", "resume", "shop", number)["pending"] == 1
     assert server.json("callback", "remove", "shop", number) == {"removed": int(number)}
+    old = server.json("callback", "add", "shop", receiver.url, "--form", "standard")
+    assert server.json("callback", "remove", "shop", str(old["callback_id"]))
     assert "No callbacks yet" in server.run("callback", "list", "shop").stdout
 
 

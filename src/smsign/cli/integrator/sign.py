@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
 import click
 
 from smsign.cli.integrator.remote import REFUSED, with_client
-from smsign.cli.integrator.submission import by_slot, submission, texts, timeout_option, waiting
+from smsign.cli.integrator.submission import by_slot, combine, submission, texts, timeout_option, waiting
 from smsign.cli.output import console, local_time, show_fields, show_json, show_table, status
 from smsign.client import Check, Client, Sign, SignDetail
 
 STATES = {"in-audit": 0, "passed": 1, "refused": 2}
 _ID = click.argument("sign_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
-_FILTERS = (
+filter_options = combine(
     click.option("--status", "state", type=click.Choice(list(STATES)), help="Filter by status."),
     click.option("--in-use", is_flag=True, help="Only the signature in use."),
     click.option("--content", help="Filter by exact content."),
@@ -24,13 +23,6 @@ _FILTERS = (
     click.option("--since", type=click.DateTime(), help="Created at or after this local time."),
     click.option("--until", type=click.DateTime(), help="Created before this local time."),
 )
-
-
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the filters of a list."""
-    for option in reversed(_FILTERS):
-        command = option(command)
-    return command
 
 
 @click.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +12,19 @@ import click
 from smsign.client import Fields, ImageFile
 from smsign.client.multipart import NUMBERED, SLOTS
 
+Command = Callable[..., Any]
+
 TIMEOUT_S = 600.0
 
-_OPTIONS = (
+
+def combine(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator for several options, listed in their order."""
+    return lambda command: functools.reduce(
+        lambda inner, option: option(inner), reversed(decorators), command
+    )
+
+
+submission = combine(
     click.option(
         "--image",
         "-i",
@@ -41,25 +52,11 @@ timeout_option = click.option(
     help=f"Maximum time to wait for the decision.  [{TIMEOUT_S:g}]",
 )
 
-_WAITING = (
+waiting = combine(
     click.option("--wait", is_flag=True, help="Wait for the decision; exit with 1 if refused."),
     timeout_option,
     click.option("--idempotency-key", default="", help="Submit only once, even if the command is repeated."),
 )
-
-
-def submission(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --image and --field."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def waiting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --wait, --timeout and --idempotency-key."""
-    for option in reversed(_WAITING):
-        command = option(command)
-    return command
 
 
 def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
