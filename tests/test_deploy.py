@@ -1,4 +1,4 @@
-"""What stands in `deploy/` works as far as it can be told without Docker and without a running systemd."""
+"""The files of `deploy/`, as far as they can be checked without Docker and without a running systemd."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_variable_in_deploy_is_a_setting() -> None:
         assert named <= KNOWN, file
 
 
-def test_the_compose_file_holds_together() -> None:
+def test_the_compose_file_is_consistent() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
     services, volumes = compose["services"], set(compose["volumes"])
     assert services.keys() == {"server", "database", "images"}
@@ -65,7 +65,7 @@ def test_the_compose_file_holds_together() -> None:
     assert grace_s > int(SETTINGS["stop_timeout"].default)
 
 
-def test_the_image_runs_as_nobody_in_particular_and_takes_in_only_what_it_copies() -> None:
+def test_the_image_runs_as_an_unprivileged_user_and_contains_only_what_it_copies() -> None:
     steps = _instructions()
     users = [rest for name, rest in steps if name == "USER"]
     assert users == ["smsign"]
@@ -82,7 +82,7 @@ def test_the_image_runs_as_nobody_in_particular_and_takes_in_only_what_it_copies
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_dockerfile_make_a_server_that_is_healthy(tmp_path: Path) -> None:
+def test_the_commands_of_the_dockerfile_start_a_healthy_server(tmp_path: Path) -> None:
     image, data = tmp_path / "image", tmp_path / "data"
     image.mkdir()
     env = {name: value for name, value in os.environ.items() if not name.startswith("SMSIGN_")}
@@ -95,13 +95,13 @@ def test_the_commands_of_the_dockerfile_make_a_server_that_is_healthy(tmp_path: 
             copy(ROOT / source, image / target)
         elif name == "RUN" and not rest.startswith("useradd"):
             make, _, install = rest.partition(" && ")
-            if "pip install" in install:  # the very line that `make setup` runs; here it is borrowed
+            if "pip install" in install:  # the command of `make setup`; here the tests' packages are reused
                 assert install.endswith("--require-hashes -r requirements/run.txt")
                 rest = f"{make} --without-pip"
             subprocess.run(["sh", "-euc", rest], cwd=image, env=env, check=True, capture_output=True)
             if "pip install" in install:
                 [site] = (image / ".venv" / "lib").glob("python*/site-packages")
-                (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+                (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
         elif name == "ENV":
             pairs = (pair.split("=", 1) for pair in rest.split())
             env |= {key: value.replace("$PATH", env["PATH"]) for key, value in pairs}
@@ -129,7 +129,7 @@ def test_the_commands_of_the_dockerfile_make_a_server_that_is_healthy(tmp_path: 
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
-def test_the_unit_is_one_that_systemd_takes_and_holds_for_safe(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit_and_rates_it_as_hardened(tmp_path: Path) -> None:
     text = (DEPLOY / "smsign.service").read_text("utf-8")
     command = tmp_path / "smsign"
     command.write_text("#!/bin/sh\n")
@@ -138,10 +138,12 @@ def test_the_unit_is_one_that_systemd_takes_and_holds_for_safe(tmp_path: Path) -
     unit.write_text(text.replace("/opt/smsign/.venv/bin/smsign serve", str(command)))
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "smsign.service:" not in done.stderr, "no line of it is unknown"
+    assert "smsign.service:" not in done.stderr, "systemd knows every line"
     safe = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)]
     judged = subprocess.run(safe, capture_output=True, text=True, check=False)
     assert judged.returncode == 0, judged.stdout[-300:]
-    assert "\nStartLimitIntervalSec=0\n" in text.partition("[Service]")[0], "it waits for its database"
+    assert "\nStartLimitIntervalSec=0\n" in text.partition("[Service]")[0], (
+        "it restarts until its database is there"
+    )
     stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)", text, re.MULTILINE)[0])
     assert stop_s > int(SETTINGS["stop_timeout"].default)

@@ -47,7 +47,7 @@ class Block(msgspec.Struct, frozen=True):
     about: str = ""
 
     def bare(self) -> str:
-        """Return the text without comments and words for people: what must be alike in all languages."""
+        """Return the text without comments and texts for people: what must be equal in all languages."""
         text = re.sub(r"(?m)\s*(?<![:\w\"'`$])#(?![!\[]).*$", "", self.text)
         return re.sub(
             r'(summary:|Accept-Language:|"refuse_reason":|"reason":|"hint":) *("?)[^"\n]*', r"\1\2", text
@@ -69,7 +69,7 @@ def blocks(language: str, name: str) -> list[Block]:
 
 
 class Walk:
-    """Goes through a page's examples as a reader does, in a folder of its own."""
+    """Runs the examples of a page in order, in an empty folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -103,7 +103,7 @@ class Walk:
                 os.killpg(group, signal.SIGKILL)
 
     def go(self, page: list[Block]) -> int:
-        """Run what can be run; return how many blocks that were."""
+        """Run what can be run; return the number of blocks."""
         ran = 0
         python = "\n".join(block.text for block in page if block.language == "python" and not block.special)
         for number, block in enumerate(page):
@@ -159,7 +159,7 @@ class Walk:
     def _shell(self, block: Block) -> None:
         kept = self.folder / "env.sh"
         before = f". {kept}\n" if kept.exists() else ""
-        # What goes on in the background outlives the block, and must not hold its output open.
+        # Background processes outlive the block, and must not hold its output open.
         script = f"{before}{self._here(block.text)}\nexport -p > {kept}"
         self.printed = self._run(["bash", "-euo", "pipefail", "-c", script], block)
 
@@ -169,7 +169,7 @@ class Walk:
             process = subprocess.Popen(
                 command, env=self.env, cwd=self.folder, stdout=printed, stderr=wrong, start_new_session=True
             )
-            self._groups.append(process.pid)  # what it leaves in the background goes at the end
+            self._groups.append(process.pid)  # its background processes are killed at the end
             code = process.wait(60)
         text = out.read_text("utf-8")
         assert code == 0, (f"line {block.line}", block.text, text, (self.folder / "wrong").read_text())
@@ -177,7 +177,7 @@ class Walk:
 
 
 def documents(text: str) -> list[Any]:
-    """Return the JSON documents that stand in `text` one after the other."""
+    """Return the JSON documents in `text`."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while rest := text[at:].lstrip():
         at = len(text) - len(rest)
@@ -187,7 +187,7 @@ def documents(text: str) -> list[Any]:
 
 
 def assert_alike(shown: Any, real: Any, where: str) -> None:
-    """Raise AssertionError unless `real` is what is shown; "…" stands for any text."""
+    """Raise AssertionError unless `real` equals `shown`, where "…" stands for any text."""
     if shown == "…":
         return
     if isinstance(shown, dict) and isinstance(real, dict):
@@ -208,8 +208,8 @@ def assert_alike(shown: Any, real: Any, where: str) -> None:
         assert shown == real, (where, shown, real)
 
 
-def unknown_words(text: str) -> Iterator[str]:
-    """Yield what shell lines say to `smsign` and it does not know: commands and flags."""
+def unknown_arguments(text: str) -> Iterator[str]:
+    """Yield the commands and flags of `smsign` in shell lines that do not exist."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         for at, word in enumerate(words):

@@ -1,4 +1,4 @@
-"""Every example of the documentation is tried: run where it can be, parsed where it cannot."""
+"""Every example of the documentation is run if possible, otherwise parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from smsign.api.errors import STATUS
 from smsign.errors import Code
-from tests.docs.pages import DOCS, LANGUAGES, Block, Walk, blocks, names, unknown_words
+from tests.docs.pages import DOCS, LANGUAGES, Block, Walk, blocks, names, unknown_arguments
 
 GRAMMARS = {
     "java": ("tree_sitter_java", "language"),
@@ -46,13 +46,11 @@ def test_both_languages_show_the_same_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "name"), OFTEN)
-def test_an_example_is_of_a_kind_that_is_tried_and_speaks_to_commands_that_exist(
-    language: str, name: str
-) -> None:
+def test_an_example_uses_a_known_language_and_existing_commands(language: str, name: str) -> None:
     for block in blocks(language, name):
         assert block.language in RUN | READ | set(GRAMMARS), block
         if block.language == "sh":
-            assert not list(unknown_words(block.text)), block
+            assert not list(unknown_arguments(block.text)), block
             subprocess.run(["bash", "-n", "-c", block.text], check=True)
         elif block.language == "python":
             ast.parse(block.text)
@@ -71,13 +69,13 @@ def _pages_to_walk() -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "name"), _pages_to_walk())
-def test_a_pages_examples_do_what_it_says(language: str, name: str, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_and_print_what_it_shows(language: str, name: str, tmp_path: Path) -> None:
     with Walk(tmp_path) as walk:
         assert walk.go(blocks(language, name))
 
 
 @pytest.mark.parametrize(("language", "name"), OFTEN)
-def test_what_cannot_be_run_is_well_formed(language: str, name: str) -> None:
+def test_examples_that_cannot_be_run_are_well_formed(language: str, name: str) -> None:
     for block in blocks(language, name):
         if block.language in GRAMMARS:
             _parse(block)
@@ -109,26 +107,26 @@ def _check_braces(block: Block) -> None:
             assert line.endswith((";", "{", "}")), line
 
 
-def test_alerts_ask_for_figures_that_exist() -> None:
-    figures = set(
+def test_alerting_rules_use_metrics_that_exist() -> None:
+    metrics = set(
         re.findall(r'"(smsign_\w+)"', (DOCS.parent / "src/smsign/http/metrics.py").read_text("utf-8"))
     )
     for language in LANGUAGES:
         text = (DOCS / language / "how-to" / "monitor.md").read_text("utf-8")
         for named in re.findall(r"\bsmsign_\w+", text):
-            assert re.sub(r"_(bucket|count|sum)$", "", named) in figures, named
+            assert re.sub(r"_(bucket|count|sum)$", "", named) in metrics, named
 
 
-def test_what_the_code_says_is_told_in_chinese_too() -> None:
+def test_every_text_of_the_reference_has_a_chinese_translation() -> None:
     from tests.docs.test_reference import load_reference
 
     known = json.loads((DOCS / "words.zh.json").read_text("utf-8"))
-    asked: set[str] = set()
+    texts: set[str] = set()
     reference = load_reference()
     say = reference.words("zh")
-    reference.words = lambda language: lambda text: (asked.add(text), say(text))[1]  # type: ignore[func-returns-value]
+    reference.words = lambda language: lambda text: (texts.add(text), say(text))[1]  # type: ignore[func-returns-value]
     reference.pages("zh")
-    missing = {text for text in asked if text and re.search("[a-z]{2}", text)} - set(known)
+    missing = {text for text in texts if text and re.search("[a-z]{2}", text)} - set(known)
     assert not missing, f"add to docs/words.zh.json: {sorted(missing)}"
 
 

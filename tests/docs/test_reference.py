@@ -34,7 +34,7 @@ def load_reference() -> Any:
     return module
 
 
-def test_the_reference_is_what_the_code_says() -> None:
+def test_the_reference_is_up_to_date() -> None:
     page = load_reference()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == page.reference(), "run scripts/reference"
 

@@ -1,4 +1,4 @@
-"""The site builds, every link leads somewhere, and nothing is loaded from anywhere else."""
+"""The site builds, every link has a target, and no page loads anything from elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sour
 
 
 class _Page(HTMLParser):
-    """What a page has: anchors, links, and what a browser loads with it."""
+    """A page's anchors, links and loaded files."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def test_every_page_is_there_in_both_languages(site: Path) -> None:
             assert (site / language / name).with_suffix(".html").exists(), (language, name)
 
 
-def test_every_link_leads_somewhere(site: Path, pages: dict[Path, _Page]) -> None:
+def test_every_link_has_a_target(site: Path, pages: dict[Path, _Page]) -> None:
     outside = set()
     for path, page in pages.items():
         for link in page.links if path.name != "404.html" else ():
@@ -82,7 +82,7 @@ def test_every_link_leads_somewhere(site: Path, pages: dict[Path, _Page]) -> Non
             if parts.fragment and parts.fragment != "__skip":
                 assert unquote(parts.fragment) in pages[target].anchors, (path, link)
     assert outside == {"https://litestream.io", "https://www.standardwebhooks.com"}, (
-        "nobody has looked whether these lead somewhere"
+        "check new links to other sites by hand, then add them here"
     )
     assert site / "en" / "index.html" in pages
 
@@ -113,19 +113,19 @@ def served(site: Path) -> Iterator[str]:
 @pytest.mark.browser
 @pytest.mark.parametrize(("language", "text"), [("en", "withdraw"), ("zh", "审核")])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_a_reader_finds_things_without_asking_anyone_else(
+def test_the_search_finds_a_page_and_requests_nothing_elsewhere(
     served: str, language: str, text: str, width: int, scheme: str
 ) -> None:
     from playwright.sync_api import sync_playwright
 
     from tests.browser.chromium import launch
 
-    asked: list[str] = []
-    wrong: list[str] = []
+    requested: list[str] = []
+    errors: list[str] = []
     with sync_playwright() as playwright, launch(playwright) as browser:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(f"{served}/{language}/how-to/clients.html")
         room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert room[0] <= room[1], "the page is wider than the screen"
@@ -136,5 +136,5 @@ def test_a_reader_finds_things_without_asking_anyone_else(
         found.wait_for()
         found.click()
         page.wait_for_url(f"{served}/{language}/**")
-    assert not wrong
-    assert [url for url in asked if not url.startswith((served, "data:", "blob:"))] == []
+    assert not errors
+    assert [url for url in requested if not url.startswith((served, "data:", "blob:"))] == []
