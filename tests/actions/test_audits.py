@@ -29,7 +29,7 @@ async def test_a_decision_counts_for_the_version_that_was_looked_at(stores: Stor
     sign_id = await submit(stores, app)
     await decide(stores, sign_id, passed=False, version=1)
     await submit(stores, app, sign_id)
-    with pytest.raises(InvalidInput, match="submitted anew; look at version 2"):
+    with pytest.raises(InvalidInput, match="submitted again; decide version 2"):
         await decide(stores, sign_id, passed=False, version=1)
     await decide(stores, sign_id, passed=False, version=2)
     with pytest.raises(InvalidInput, match="not in the audit"):
@@ -42,15 +42,15 @@ async def test_what_one_auditor_has_no_other_takes_or_decides_until_the_lease_is
     end = now + LEASE_S * 1_000_000
     await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=ANN, now=now)
     for snapshot in (now, end - 1):
-        with pytest.raises(InvalidInput, match="ann has it on the desk"):
+        with pytest.raises(InvalidInput, match="ann is working on this"):
             await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=BEN, now=snapshot)
-        with pytest.raises(InvalidInput, match="ann has it on the desk"):
+        with pytest.raises(InvalidInput, match="ann is working on this"):
             await decide(stores, sign_id, passed=False, actor=BEN, now=snapshot)
     await audits.release(stores.db, signature_id=sign_id, actor=BEN)
-    with pytest.raises(InvalidInput, match="ann has it on the desk"):
+    with pytest.raises(InvalidInput, match="ann is working on this"):
         await decide(stores, sign_id, passed=False, actor=BEN, now=end - 1)
     await audits.take(stores.db, signature_id=sign_id, lease_s=LEASE_S, actor=BEN, now=end)
-    with pytest.raises(InvalidInput, match="ben has it on the desk"):
+    with pytest.raises(InvalidInput, match="ben is working on this"):
         await decide(stores, sign_id, passed=False, actor=ANN, now=end)
     await decide(stores, sign_id, passed=False, actor=BEN, now=end)
     assert await leases.find(stores.db.read, sign_id, now=end) is None

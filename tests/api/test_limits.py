@@ -70,8 +70,8 @@ def test_a_day_ends_at_midnight_utc() -> None:
     midnight = 20_000 * quotas.DAY_US
     assert quotas.day_of(midnight - 1) == 19_999
     assert quotas.day_of(midnight) == 20_000
-    assert quotas.too_many(1, midnight - 1).retry_after_s == 1
-    assert quotas.too_many(1, midnight).retry_after_s == 86_400
+    assert quotas.limit_exceeded(1, midnight - 1).retry_after_s == 1
+    assert quotas.limit_exceeded(1, midnight).retry_after_s == 86_400
 
 
 def test_deleting_gives_no_submission_back(server: Server, app: Key) -> None:

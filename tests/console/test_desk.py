@@ -61,7 +61,7 @@ def test_many_are_decided_as_the_page_showed_them(server: Server, name: str) -> 
         again = httpx.put(url, auth=keys[0].auth, data={"sign": "换了内容"}, files={"image0": noise()})
         assert again.status_code == 200
         one = visitor.post(where, data={"verdict": "pass", "id": shown[:1]})
-        assert (one.status_code, one.text.count("look at version 2")) == (422, 1)
+        assert (one.status_code, one.text.count("decide version 2")) == (422, 1)
         row = f'value="{ids[0]}:2" form="many" aria-label="Tick 换了内容">'
         assert row in one.text, "nobody has seen that version, so it is not ticked"
         both = visitor.post(where, data={"verdict": "pass", "id": shown})

@@ -49,7 +49,7 @@ async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
         ("UPDATE event SET seq = 9 WHERE subject = 'signature' AND seq = 3", "event 9 follows 2"),
         (
             "UPDATE event SET prev_hash = hash WHERE subject = 'signature' AND seq = 2",
-            "does not bear the hash",
+            "does not have the hash",
         ),
         ("DELETE FROM chain WHERE subject = 'signature'", "is behind the last on record"),
         ("UPDATE chain SET seq = 2 WHERE subject = 'signature'", "event 2, the last on record, is missing"),

@@ -129,7 +129,7 @@ async def test_mischief_costs_little_time_and_no_memory(receiver: Receiver, misc
 async def test_nobody_listens(receiver: Receiver) -> None:
     receiver.close()
     answer = await sender().send(post(receiver))
-    assert (answer.status, answer.taken) == (None, False)
+    assert (answer.status, answer.is_success) == (None, False)
     assert answer.error
 
 
@@ -161,7 +161,7 @@ async def test_a_redirect_reaches_nobody(receiver: Receiver) -> None:
     secret = Receiver("127.0.0.2").open()
     receiver.behave = says(f"HTTP/1.1 302 Go\r\nLocation: {secret.url}\r\nContent-Length: 0\r\n\r\n".encode())
     answer = await sender().send(post(receiver))
-    assert not answer.taken
+    assert not answer.is_success
     assert secret.connections == 0
     secret.end()
 

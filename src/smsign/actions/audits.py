@@ -52,7 +52,7 @@ async def decide(
             raise audits.newer_version(signature)
         lease = await leases.find(tx, signature_id, now=now)
         if lease is not None and lease.actor != actor:
-            raise audits.taken(lease.actor)
+            raise audits.leased(lease.actor)
         return await write_decision(
             tx, signature, passed=passed, grounds=grounds, note=note, actor=actor, now=now
         )
@@ -142,7 +142,7 @@ async def take(db: Database, *, signature_id: int, lease_s: int, actor: str, now
         until = now + lease_s * 1_000_000
         if not await leases.claim(tx, signature_id, actor=actor, until=until, now=now):
             holder = await leases.find(tx, signature_id, now=now)
-            raise audits.taken(holder.actor if holder else "")
+            raise audits.leased(holder.actor if holder else "")
         return signature
 
     return await db.write(change)

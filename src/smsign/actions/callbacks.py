@@ -195,12 +195,12 @@ def _check_room(known: list[Callback], url: str, format: str) -> None:
             "resume that one, or remove it first",
             "请恢复已有的回调，或先将其删除",
         )
-    if len(known) >= callbacks.MOST:
+    if len(known) >= callbacks.CALLBACKS_MAX:
         raise ApiError.of(
             Code.INVALID_PARAMETER,
             "url",
-            f"the application has {callbacks.MOST} callbacks already",
-            f"该应用已有 {callbacks.MOST} 个回调",
+            f"the application has {callbacks.CALLBACKS_MAX} callbacks already",
+            f"该应用已有 {callbacks.CALLBACKS_MAX} 个回调",
             "remove one first",
             "请先删除一个",
         )
@@ -220,7 +220,7 @@ async def _verify(sender: Sender, url: str, *, echoes: bool) -> None:
         return
     echo = secrets.token_hex(ECHO_CHARACTERS // 2)
     response = await sender.send(OutgoingRequest("GET", f"{url}{'&' if '?' in url else '?'}echostr={echo}"))
-    if not response.taken or response.text.strip() != echo:
+    if not response.is_success or response.text.strip() != echo:
         got = response.error or f"{response.status} {response.text[:80]!r}"
         raise ApiError.of(
             Code.NOT_VERIFIED,

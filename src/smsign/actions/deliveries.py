@@ -65,14 +65,14 @@ async def write(
         return None
     history = await events.list_(db, Subject.SIGNATURE, row.signature_id)
     history = [event for event in history if event.seq <= row.seq]
-    form = FORMATS[callback.format]
-    if form.own_secret:
+    format = FORMATS[callback.format]
+    if format.own_secret:
         keys = Keys(app.app_key, callback_actions.secrets_of(vault, app, callback, now=now))
     else:
         sealed = await apps.get_sealed(db, app.id)
         keys = Keys(app.app_key, (vault.unseal(sealed, app_key=app.app_key),))
     payload = await _make_payload(db, history, language)
-    sent = form.write(payload, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
+    sent = format.build(payload, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
     return PreparedDelivery(row, app, callback, payload.kind, sent)
 
 
@@ -83,21 +83,21 @@ async def record(
 
     The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
     """
-    row, form = prepared.row, FORMATS[prepared.callback.format]
+    row, format = prepared.row, FORMATS[prepared.callback.format]
     failed = row.attempts + 1
 
     async def change(tx: Tx) -> tuple[str, bool]:
         await outbox.lock_signature(tx, row.signature_id)
         await deliveries.insert(tx, row, kind=prepared.kind, sent=prepared.sent, answer=answer, at=at)
-        if answer.taken:
+        if answer.is_success:
             if await outbox.delete(tx, row):
                 await _promote_next(tx, row, now)
             return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
-        due_at = callbacks.next_try_at(form, answer, failed=failed, now=now, chance=chance)
+        due_at = callbacks.next_attempt_at(format, answer, failed=failed, now=now, chance=chance)
         if await outbox.update_failed(tx, row, due_at=due_at):
             await _promote_next(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
-        return callbacks.why_pause(form, answer, failed=failed, in_a_row=in_a_row), False
+        return callbacks.pause_reason(format, answer, failed=failed, in_a_row=in_a_row), False
 
     async def retry_now(tx: Tx) -> None:
         await outbox.retry_now(tx, row.callback_id, now=now)

@@ -51,7 +51,7 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
         actor = f"app:{KEYS.app_key}"
         await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
         await rows.insert_version(tx, app.id, SIGN_ID, 1, submission, actor=actor, now=now)
-        told = submission.told(1)
+        told = submission.event_data(1)
         await record(tx, app.id, SIGN_ID, Kind.SUBMITTED, actor=actor, now=now, data=told, first=True)
         await put_meta(tx, _META, "loaded")
 

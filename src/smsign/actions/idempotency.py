@@ -44,10 +44,10 @@ class IdempotentWrite(msgspec.Struct, frozen=True):
             return idempotency.check_same(answered, self.request_hash)
         day = quotas.day_of(self.now)
         if self.limit and await quota_rows.get(tx, self.app_id, day) >= self.limit:
-            raise quotas.too_many(self.limit, self.now)
+            raise quotas.limit_exceeded(self.limit, self.now)
         sign_id = await submit(tx)
         if self.limit and not await quota_rows.add(tx, self.app_id, day, at_most=self.limit):
-            raise quotas.too_many(self.limit, self.now)  # another one was counted since the look above
+            raise quotas.limit_exceeded(self.limit, self.now)  # another one was counted since the look above
         if self.key is not None:
             answer = Answered(self.request_hash, sign_id)
             await rows.insert(tx, self.app_id, self.key, answer, now=self.now)

@@ -127,7 +127,7 @@ async def check(
     met = []
     limit = quotas.limit_of(app, rules)
     if limit and await quota_rows.get(db.read, app.id, quotas.day_of(now)) >= limit:
-        met += _met(quotas.too_many(limit, now))
+        met += _met(quotas.limit_exceeded(limit, now))
     if (in_audit := await rows.find_in_audit(db.read, app.id)) is not None:
         met += _met(signatures.other_in_audit(in_audit))
     if signature is not None and signature.status == Status.PASSED:
@@ -152,7 +152,7 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
         Kind.SUBMITTED,
         actor=actor,
         now=now,
-        data=submission.told(1),
+        data=submission.event_data(1),
         first=True,
         has_callbacks=has_callbacks,
     )
@@ -170,7 +170,7 @@ async def _update(
         raise signatures.other_in_audit(None) from None
     n = signature.version + 1
     await rows.insert_version(tx, app_id, signature_id, n, submission, actor=actor, now=now)
-    told = submission.told(n)
+    told = submission.event_data(n)
     await record(tx, app_id, signature_id, Kind.RESUBMITTED, actor=actor, now=now, data=told)
     return signature_id
 

@@ -12,7 +12,7 @@ from smsign.domain.apps import App
 from smsign.domain.audits import REASONS, Decision, Reason, refuse_reason
 from smsign.domain.events import Event, Subject, public_actor
 from smsign.domain.images import SLOTS, Image
-from smsign.domain.listing import place, want
+from smsign.domain.listing import cursor_of, make_filters
 from smsign.domain.signatures import ID_MAX, Signature, Status
 from smsign.errors import ApiError, Code
 from smsign.http.multipart import MultipartBody, read_form
@@ -54,7 +54,7 @@ async def list_(service: Service, request: Request, app: App) -> Response:
     limit = query.integer("limit", 1, LIMIT_MAX) or LIMIT
     cursor = query.cursor("cursor", 2)
     query.finish()
-    wanted = want(
+    filters = make_filters(
         status=status,
         use_status=use_status,
         sign=sign,
@@ -63,10 +63,10 @@ async def list_(service: Service, request: Request, app: App) -> Response:
         until=until,
         cursor=(cursor[0], cursor[1]) if cursor else None,
     )
-    found = await listing.list_(service.db.scan, app, wanted, limit=limit + 1)
+    found = await listing.list_(service.db.scan, app, filters, limit=limit + 1)
     known = await reasons.list_(service.db.read) if any(each.reasons for each in found) else {}
     page = [make_sign(each, app, known, request.language) for each in found[:limit]]
-    next_cursor = make_cursor(*place(found[limit - 1].signature)) if len(found) > limit else None
+    next_cursor = make_cursor(*cursor_of(found[limit - 1].signature)) if len(found) > limit else None
     return tagged(request, {"signs": page, "next": next_cursor})
 
 

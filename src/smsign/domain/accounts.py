@@ -1,4 +1,4 @@
-"""People: accounts, what each role may do, and the rules for names and passwords."""
+"""Accounts of people, their roles, and the rules for names and passwords."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
 class Role(StrEnum):
-    """What a person is here for; one may have several."""
+    """A role of a person; an account may have several."""
 
     OWNER = "owner"
     AUDITOR = "auditor"
@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A row of `account`, without its sealed secret. Times are UTC microseconds."""
+    """A row of `account`, without the encrypted TOTP secret. Times are UTC microseconds."""
 
     id: int
     name: str
@@ -36,11 +36,11 @@ class Account(msgspec.Struct, frozen=True):
 
     @property
     def actor(self) -> str:
-        """Return how the ledger names this person."""
+        """Return the actor that the audit log records for this person."""
         return f"account:{self.name}"
 
     def has(self, *roles: Role) -> bool:
-        """Say whether the person has one of `roles`."""
+        """Return whether the person has one of `roles`."""
         return not set(roles).isdisjoint(self.roles.split())
 
 
@@ -56,7 +56,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """A link that works once: for a new account with `roles`, or for `account_id` to set a password."""
+    """A single-use link: for a new account with `roles`, or for `account_id` to set a password."""
 
     id: int
     account_id: int | None
@@ -67,7 +67,7 @@ class Invitation(msgspec.Struct, frozen=True):
 
 
 def check_name(name: str) -> str:
-    """Return the name that a person signs in with.
+    """Return a valid sign-in name.
 
     Raises: InvalidInput.
     """
@@ -80,13 +80,13 @@ def check_name(name: str) -> str:
 
 
 def check_password(password: str, *, name: str) -> str:
-    """Return a password that is long enough; nothing else is asked of it (NIST SP 800-63B, 3.1.1).
+    """Return a password of a valid length; there are no composition rules (NIST SP 800-63B, 3.1.1).
 
     Raises: InvalidInput.
     """
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         raise InvalidInput(
-            f"password: {PASSWORD_MIN} to {PASSWORD_MAX} characters; a few words are easy to remember",
+            f"password: {PASSWORD_MIN} to {PASSWORD_MAX} characters; a few words make a good one",
             f"密码：{PASSWORD_MIN} 至 {PASSWORD_MAX} 个字符，几个词连在一起便于记忆",
         )
     if name and name in password.lower():
@@ -95,7 +95,7 @@ def check_password(password: str, *, name: str) -> str:
 
 
 def check_roles(roles: Iterable[str]) -> str:
-    """Return `roles` as the row keeps them: each once, in a fixed order.
+    """Return `roles` as stored: without duplicates, in a fixed order.
 
     Raises: InvalidInput when there is none, or one is unknown.
     """

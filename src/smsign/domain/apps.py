@@ -1,4 +1,4 @@
-"""An application: the customer of the API, with its keys and its settings."""
+"""An application: a client of the API, with its keys and settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 from smsign.errors import InvalidInput
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{24}")
-"""appKey and masterSecret: 24 characters each; a published client refuses any other length."""
+"""appKey and masterSecret: 24 characters each; a published client rejects any other length."""
 
 
 class App(msgspec.Struct, frozen=True):
-    """A row of `app`, without its sealed secret. Times are UTC microseconds."""
+    """A row of `app`, without the encrypted secret. Times are UTC microseconds."""
 
     id: int
     name: str
@@ -30,23 +30,23 @@ class App(msgspec.Struct, frozen=True):
 
     @property
     def is_test(self) -> bool:
-        """Return whether its audit decides itself."""
+        """Return whether this is a sandbox application: its signatures are decided automatically."""
         return self.test_delay_ms is not None
 
     @property
     def actor(self) -> str:
-        """Return the application as the actor of an event."""
+        """Return the actor that the audit log records for this application."""
         return f"app:{self.app_key}"
 
     def macs(self, now: int) -> list[bytes]:
-        """Return what a right secret's MAC may equal at `now`: during a rotation, two values."""
+        """Return the MACs of the secrets that are valid at `now`: two during the overlap of a rotation."""
         if self.old_secret_mac is not None and (self.old_secret_until or 0) > now:
             return [self.secret_mac, self.old_secret_mac]
         return [self.secret_mac]
 
 
 def check_name(name: str) -> str:
-    """Return `name` if an application may bear it.
+    """Return a valid name of an application.
 
     Raises: InvalidInput.
     """

@@ -1,4 +1,4 @@
-"""The audit: decisions, the coded reasons for a refusal, and what an owner reads of them."""
+"""Decisions of auditors, the coded reasons for a refusal, and the text of `refuse_reason`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ FIELDS = signatures.FIELDS | images.FIELDS
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """A coded reason: the same few words for the same defect, with advice that the owner can follow."""
+    """A coded reason for a refusal, with advice for the owner on how to fix the submission."""
 
     code: str
     title: Text
     advice: Text
     field: str
-    """The field of the submission that it is about, unless the auditor names another."""
+    """The field of the submission that is wrong, unless the auditor names another."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What an auditor said of one version.
+    """An auditor's decision on one version.
 
-    `reasons` holds codes, in the order of REASONS; `fields`, for each of them, what it is about.
+    `reasons` are codes in the order of REASONS; `fields` has the submission's field for each of them.
     """
 
     signature_id: int
@@ -120,9 +120,9 @@ REASONS = {
 
 
 def check_refusal(reasons: Sequence[str]) -> dict[str, str]:
-    """Return the codes of a refusal with the field that each is about, in the registry's order.
+    """Return the field for each reason code of a refusal, in the order of REASONS.
 
-    A reason is a code, or `code:field` when it is about another field than usual.
+    A reason is `code` for its default field, or `code:field`.
 
     Raises: InvalidInput when there is none, or a code or a field is unknown.
     """
@@ -145,7 +145,7 @@ def check_refusal(reasons: Sequence[str]) -> dict[str, str]:
 
 
 def check_note(note: str) -> None:
-    """Raise InvalidInput for a note that is too long, or bears what no database keeps."""
+    """Raise InvalidInput for a note that is too long, or has characters that no database can store."""
     if len(note) > NOTE_CHARACTERS:
         raise InvalidInput(
             f"note: {len(note)} characters, at most {NOTE_CHARACTERS}",
@@ -156,21 +156,21 @@ def check_note(note: str) -> None:
 
 
 def newer_version(signature: Signature) -> InvalidInput:
-    """Return what to say to one who decides of a version that was replaced meanwhile."""
+    """Return the error of a decision on an outdated version (optimistic locking)."""
     return InvalidInput(
-        f"signature {signature.id} was submitted anew; look at version {signature.version}",
+        f"signature {signature.id} was submitted again; decide version {signature.version}",
         f"签名 {signature.id} 已重新提交，请查看第 {signature.version} 版",
     )
 
 
-def taken(actor: str) -> InvalidInput:
-    """Return what to say to one who wants what another auditor has on the desk."""
+def leased(actor: str) -> InvalidInput:
+    """Return the error while another auditor has the lease of a signature."""
     who = actor.partition(":")[2]
-    return InvalidInput(f"{who} has it on the desk now", f"{who} 正在处理此签名")
+    return InvalidInput(f"{who} is working on this signature", f"{who} 正在处理此签名")
 
 
 def decided_already(signature: Signature) -> InvalidInput:
-    """Return what to say to one who decides what is not in the audit any more."""
+    """Return the error of a decision on a signature that is not in the audit."""
     en, zh = ("passed", "通过") if signature.status == Status.PASSED else ("been refused", "未通过")
     return InvalidInput(
         f"signature {signature.id} is not in the audit: it has {en} already",
@@ -179,10 +179,10 @@ def decided_already(signature: Signature) -> InvalidInput:
 
 
 def refuse_reason(known: Mapping[str, Reason], reasons: Sequence[str], note: str, language: str) -> str:
-    """Return the one line that the wire's `refuse_reason` carries: titles with advice, then the note."""
+    """Return the text of `refuse_reason`: titles with advice, then the note."""
     colon, stop = ("：", "") if language == "zh" else (": ", " ")
-    told = [
+    lines = [
         f"{reason.title.to(language)}{colon}{reason.advice.to(language)}"
         for reason in (known[code] for code in reasons if code in known)
     ]
-    return stop.join([*told, note] if note else told)
+    return stop.join([*lines, note] if note else lines)

@@ -1,6 +1,6 @@
-"""Callbacks: where an application's events are told, how often it is tried, and when an endpoint is paused.
+"""Callbacks (webhooks): their URLs, when a failed delivery is retried, and when a callback is paused.
 
-How a telling looks on the wire is the business of `forms/`, a file each; who sends it is the worker's.
+`formats/` defines the requests, one file per format; the worker sends them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from smsign.domain.events import Event, Kind
 from smsign.domain.signatures import Status
 from smsign.errors import ApiError, Code, Problem
 
-MOST = 10
-"""Endpoints of one application."""
+CALLBACKS_MAX = 10
+"""Callbacks of one application."""
 URL_CHARACTERS = 2000
 RESPONSE_BYTES = 4096
-"""What is kept of an answer; more is never read."""
+"""How much of a response body is read and stored."""
 OVERLAP_S = 86_400
 OVERLAP_MAX_S = 30 * 86_400
-GONE = 410
+HTTP_GONE = 410
 STANDARD = "standard"
 ACTIVE, PAUSED = "active", "paused"
-BY_HAND, FAILING, RETIRED = "by_hand", "failing", "gone"
+BY_HAND, FAILING, GONE = "by_hand", "failing", "gone"
 DELIVERED, FAILED = "delivered", "failed"
 
 
 class Callback(msgspec.Struct, frozen=True):
-    """A row of `callback`: an endpoint. Times are UTC microseconds."""
+    """A row of `callback`. Times are UTC microseconds."""
 
     id: int
     app_id: int
@@ -48,7 +48,7 @@ class Callback(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A row of `delivery`: one attempt, with what was sent and what came back."""
+    """A row of `delivery`: one attempt, with its request and response."""
 
     id: int
     callback_id: int
@@ -69,7 +69,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class OutgoingRequest(msgspec.Struct, frozen=True):
-    """A request as it leaves."""
+    """A request to a callback."""
 
     method: str
     url: str
@@ -78,33 +78,33 @@ class OutgoingRequest(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What came back: a status, or the error that stood in its way; never more than ANSWER_BYTES of it."""
+    """The response of a callback: a status and up to RESPONSE_BYTES of its body, or an error."""
 
     status: int | None
     text: str = ""
     error: str = ""
     ms: int = 0
     retry_after_s: float = 0.0
-    """How long the receiver asks to be left alone for, where it is too busy (429, 503)."""
+    """The Retry-After of a 429 or 503."""
 
     @property
-    def taken(self) -> bool:
-        """Return whether the receiver took it."""
+    def is_success(self) -> bool:
+        """Return whether the receiver accepted the delivery: any 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
 class Sender(Protocol):
-    """What talks outward, within bounds. Neither method raises."""
+    """An HTTP client with timeouts and SSRF protection. Neither method raises."""
 
     async def check(self, url: str) -> str:
-        """Return why nothing may be sent to `url`, or an empty text."""
+        """Return why requests to `url` are not allowed, or an empty text."""
 
-    async def send(self, sent: OutgoingRequest) -> Response:
-        """Send a request; return what came back."""
+    async def send(self, request: OutgoingRequest) -> Response:
+        """Send a request; return its response."""
 
 
 class EventPayload(msgspec.Struct, frozen=True):
-    """An event as a receiver is told of it; `at` is RFC 3339, `reasons` the coded reasons in words."""
+    """The payload of an event; `at` is RFC 3339, `reasons` are coded reasons with their texts."""
 
     event_id: int
     kind: str
@@ -119,29 +119,29 @@ class EventPayload(msgspec.Struct, frozen=True):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What a form signs with; `secrets` has two during a rotation's overlap, the newest first."""
+    """The keys that sign a request; `secrets` has two during the overlap of a rotation, newest first."""
 
     app_key: str
     secrets: tuple[str, ...]
 
 
 class CallbackFormat(Protocol):
-    """One way of telling. A new one is one file in `forms/` and one line in its registry."""
+    """A wire format of callbacks. To add one, add a file to `formats/` and a line to its registry."""
 
     name: str
     decisions_only: bool
-    """Tells of what passed and what was refused, and of nothing else."""
+    """Delivers only `signature.passed` and `signature.refused`."""
     own_secret: bool
-    """Signs with a secret of the endpoint's own; else with the application's masterSecret."""
+    """Signs with a secret per callback; otherwise with the application's masterSecret."""
     echoes: bool
-    """An endpoint is asked to echo a text before it is registered."""
+    """A callback must echo a text before it is registered."""
     retry_s: tuple[int, ...]
-    """Seconds from a failed attempt to the next; after the last, that one again."""
+    """Backoff: seconds from each failed attempt to the next; the last one repeats."""
     jitter: float
-    """The share of a wait by which it is made longer or shorter by chance."""
+    """The fraction by which a backoff is randomly lengthened or shortened."""
 
-    def write(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
-        """Return the request that tells of an event, signed."""
+    def build(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
+        """Return the signed request that delivers an event."""
 
 
 _STATUS_AFTER: dict[str, Status] = {
@@ -155,7 +155,7 @@ _STATUS_AFTER: dict[str, Status] = {
 
 
 class SignatureSnapshot(msgspec.Struct, frozen=True):
-    """What a signature was right after an event."""
+    """The state of a signature right after an event."""
 
     status: int = int(Status.IN_AUDIT)
     version: int = 1
@@ -163,45 +163,46 @@ class SignatureSnapshot(msgspec.Struct, frozen=True):
 
 
 def snapshot_after(history: Sequence[Event]) -> SignatureSnapshot:
-    """Return what a signature was after its events so far.
+    """Return the state of a signature after its events so far.
 
-    What a receiver is told is of the moment of the event, however late it is told.
+    A payload describes the state at the time of its event, however late it is delivered.
     """
     snapshot = SignatureSnapshot()
     for event in history:
-        told = msgspec.json.decode(event.data)
+        data = msgspec.json.decode(event.data)
         status = int(_STATUS_AFTER.get(event.kind, snapshot.status))
         snapshot = SignatureSnapshot(
-            status, told.get("version", snapshot.version), told.get("content", snapshot.content)
+            status, data.get("version", snapshot.version), data.get("content", snapshot.content)
         )
     return snapshot
 
 
-def next_try_at(form: CallbackFormat, answer: Response, *, failed: int, now: int, chance: float) -> int:
-    """Return when to try again after the `failed`-th failure; `chance` is between -1 and 1.
+def next_attempt_at(
+    format: CallbackFormat, response: Response, *, failed: int, now: int, chance: float
+) -> int:
+    """Return the time of the next attempt after the `failed`-th failure; `chance` is between -1 and 1.
 
-    A receiver that asks to be left alone gets the later of its own time and the form's, but no longer wait
-    than the form's longest.
+    A longer Retry-After takes precedence over the backoff, up to the longest backoff of the format.
     """
-    wait_s = form.retry_s[min(failed, len(form.retry_s)) - 1] * (1 + form.jitter * chance)
-    asked_s = min(answer.retry_after_s, max(form.retry_s))
-    return now + int(max(wait_s, asked_s) * 1_000_000)
+    backoff_s = format.retry_s[min(failed, len(format.retry_s)) - 1] * (1 + format.jitter * chance)
+    requested_s = min(response.retry_after_s, max(format.retry_s))
+    return now + int(max(backoff_s, requested_s) * 1_000_000)
 
 
-def why_pause(form: CallbackFormat, answer: Response, *, failed: int, in_a_row: int) -> str:
-    """Return why an endpoint is paused after the `failed`-th failure of an event, or an empty text.
+def pause_reason(format: CallbackFormat, response: Response, *, failed: int, in_a_row: int) -> str:
+    """Return why a callback is paused after the `failed`-th failure of an event, or an empty text.
 
-    It is when it says that it is gone (410), or when an event has used up its retries and the endpoint has
-    taken nothing else in between. One event that an endpoint chokes on, while it takes others, is tried on.
+    It is paused after a 410, or when an event has used up its retries and no other delivery succeeded in
+    between. An event that fails while others succeed is retried on.
     """
-    if answer.status == GONE:
-        return RETIRED
-    used_up = len(form.retry_s) + 1
-    return FAILING if failed >= used_up and in_a_row >= used_up else ""
+    if response.status == HTTP_GONE:
+        return GONE
+    attempts = len(format.retry_s) + 1
+    return FAILING if failed >= attempts and in_a_row >= attempts else ""
 
 
 def check_url(url: str) -> list[Problem]:
-    """Return what is wrong with the URL of a callback; SSRF is checked when something is sent."""
+    """Return the problems of the URL of a callback; SSRF is checked when a request is sent."""
     example = "such as https://example.com/callbacks", "例如 https://example.com/callbacks"
     if not 0 < len(url) <= URL_CHARACTERS:
         length = f"not 1 to {URL_CHARACTERS} characters", f"长度不是 1 至 {URL_CHARACTERS} 个字符"

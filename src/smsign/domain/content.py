@@ -1,4 +1,4 @@
-"""What a signature may say. The API, the console and the command line all ask here."""
+"""The rules for the content of a signature, for the API, the console and the command line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ALLOWED = re.compile(
 """ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs; Extensions B, C to F and I, the
 Compatibility Supplement, Extensions G and H. The pattern in `api/openapi.json` is the same."""
 
-_QUOTED = 5  # how many offending characters an answer names
+_QUOTED = 5  # how many invalid characters an error names
 
 
 def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
-    """Return what is wrong with `content`; characters are counted, not bytes.
+    """Return the problems of `content`; its length is in characters, not bytes.
 
-    The content comes bare, without 【】: the gateway adds them (wire.md, Content).
+    The content does not include 【】: the gateway adds them (wire.md, Content).
     """
     problems = []
     if not at_least <= len(content) <= at_most:

@@ -1,6 +1,6 @@
-"""The ledger of what happened: append-only, hash-chained for each subject.
+"""The audit log: append-only, one hash chain per subject.
 
-Each event bears the SHA-256 of the one before it and of itself, so that a changed, missing or
+The hash of an event is the SHA-256 of the previous hash and of its own fields, so a changed, missing or
 reordered row breaks the chain from there on.
 """
 
@@ -12,11 +12,11 @@ from enum import StrEnum
 import msgspec
 
 GENESIS = bytes(32)
-"""What the first event of a chain bears as the hash of the one before."""
+"""The previous hash of the first event of a chain."""
 
 
 class Subject(StrEnum):
-    """What a chain is about."""
+    """The kind of thing that a chain belongs to."""
 
     SIGNATURE = "signature"
     APP = "app"
@@ -25,7 +25,7 @@ class Subject(StrEnum):
 
 
 class Kind(StrEnum):
-    """What happened; past tense."""
+    """The kind of an event; past tense."""
 
     SUBMITTED = "signature.submitted"
     RESUBMITTED = "signature.resubmitted"
@@ -59,11 +59,11 @@ class Kind(StrEnum):
 
 
 DECISIONS = frozenset({Kind.PASSED, Kind.REFUSED})
-"""What an auditor says; the vendor's form of a callback tells of nothing else."""
+"""Decisions of auditors; callbacks in the vendor format deliver only these."""
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A row of `event`. `data` is JSON text, kept and hashed as written; `at` is UTC microseconds."""
+    """A row of `event`. `data` is JSON text, stored and hashed as written; `at` is UTC microseconds."""
 
     id: int
     subject: str
@@ -78,7 +78,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def public_actor(kind: str, actor: str) -> str:
-    """Return who did it as an application may know it: no name of anybody."""
+    """Return the actor without personal data, for applications."""
     if actor.startswith(("app:", "system:")):
         return actor.partition(":")[0]
     return "auditor" if kind in (Kind.PASSED, Kind.REFUSED, Kind.REOPENED) else "owner"
@@ -87,18 +87,18 @@ def public_actor(kind: str, actor: str) -> str:
 def digest(
     prev_hash: bytes, subject: str, subject_id: int, seq: int, kind: str, at: int, actor: str, data: str
 ) -> bytes:
-    """Return the 32 bytes that the event bears: SHA-256 of the hash before and of the row as JSON."""
+    """Return the hash of an event: SHA-256 of the previous hash and of the row as JSON."""
     row = msgspec.json.encode([str(subject), subject_id, seq, str(kind), at, actor, data])
     return hashlib.sha256(prev_hash + row).digest()
 
 
 def fault(event: Event, *, seq: int, prev_hash: bytes) -> str | None:
-    """Return what is wrong with `event` as the one after (`seq` - 1, `prev_hash`), or None."""
+    """Return why `event` cannot be number `seq` of its chain, after `prev_hash`; or None."""
     if event.seq != seq:
         return f"event {event.seq} follows {seq - 1}: {event.seq - seq} missing between"
     if event.prev_hash != prev_hash:
-        return f"event {seq} does not bear the hash of the one before"
-    told = digest(
+        return f"event {seq} does not have the hash of the previous one"
+    expected = digest(
         prev_hash, event.subject, event.subject_id, seq, event.kind, event.at, event.actor, event.data
     )
-    return None if told == event.hash else f"event {seq} ({event.kind}) was changed after it was written"
+    return None if expected == event.hash else f"event {seq} ({event.kind}) was changed after it was written"

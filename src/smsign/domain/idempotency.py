@@ -1,4 +1,4 @@
-"""Idempotency-Key: which keys there may be, and when two submissions are the same one."""
+"""Idempotency-Key: valid keys, and when two submissions are the same."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from smsign.errors import ApiError, Code
 HEADER = "Idempotency-Key"
 KEY_CHARACTERS = 255
 KEPT_US = 7 * 86_400_000_000
-"""How long at least a key is remembered, in microseconds."""
+"""How long a key is valid at least, in microseconds."""
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A row of `idempotency`: which submission came under a key, and what it was answered."""
+    """A row of `idempotency`: the submission sent with a key, and its response."""
 
     request_hash: bytes
     sign_id: int
 
 
 def check_key(key: str) -> None:
-    """Raise Refusal 51001 unless `key` is 1 to 255 visible ASCII characters."""
+    """Raise ApiError 51001 unless `key` is 1 to 255 visible ASCII characters."""
     if 0 < len(key) <= KEY_CHARACTERS and all("!" <= char <= "~" for char in key):
         return
     raise ApiError.of(
@@ -37,24 +37,24 @@ def check_key(key: str) -> None:
 
 
 def fingerprint(target: int | None, submission: Submission) -> bytes:
-    """Return 32 bytes that two submissions share if they are the same: target, texts, images by content."""
+    """Return a SHA-256 over the target, the texts and the hashes of the images of a submission."""
     texts = sorted(submission.fields.items())
     images = sorted((image.slot, image.sha256) for image in submission.images)
-    told = msgspec.json.encode([target or 0, submission.content, texts, images])
-    return hashlib.sha256(told).digest()
+    data = msgspec.json.encode([target or 0, submission.content, texts, images])
+    return hashlib.sha256(data).digest()
 
 
 def check_same(answered: Answered, request_hash: bytes) -> int:
-    """Return what was answered under a key.
+    """Return the sign_id of the earlier response for a key.
 
-    Raises: Refusal 51002 when it was another submission.
+    Raises: ApiError 51002 if that was for another submission.
     """
     if answered.request_hash == request_hash:
         return answered.sign_id
     raise ApiError.of(
         Code.KEY_REUSED,
         HEADER,
-        f"came with another submission before, answered sign_id {answered.sign_id}",
+        f"used for another submission, sign_id {answered.sign_id}",
         f"此前已用于另一次提交，返回的 sign_id 为 {answered.sign_id}",
         "send a new key with a new submission",
         "新的提交请使用新的键",

@@ -1,4 +1,4 @@
-"""The evidence: which images a submission may carry, and in which slot each is kept."""
+"""The images of a submission: their form fields, and the slot in which each is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smsign.errors import Code, Problem
 
 NUMBERED = ("image0", "image1", "image2", "image3")
 UNNUMBERED = "images"
-"""A field that may come any number of times; one published client sends all its images so."""
+"""A field that may be repeated; one published client sends all its images in it."""
 
 NAMED = (
     "idCardImage",
@@ -28,7 +28,7 @@ COUNT_MAX = len(SLOTS)
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image as kept: where it stands in the submission, and the SHA-256 (hex) of its bytes."""
+    """A row of `image`: its slot, and the SHA-256 (hex) of its blob."""
 
     slot: str
     sha256: str
@@ -39,9 +39,9 @@ class Image(msgspec.Struct, frozen=True):
 
 
 def assign_slots(fields: Sequence[str]) -> tuple[list[str], list[Problem]]:
-    """Return the slot of each image in `fields`, in order, and what is wrong with the lot.
+    """Return the slot of each field, in order, and the problems found.
 
-    A numbered or named field is its own slot; each `images` takes the lowest number that is free.
+    A numbered or named field is its own slot; each `images` gets the lowest free number.
     """
     taken = {field for field in fields if field != UNNUMBERED}
     free = [slot for slot in NUMBERED if slot not in taken]

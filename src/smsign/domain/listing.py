@@ -1,4 +1,4 @@
-"""Which of an application's signatures a list has, and in what order: newest first."""
+"""Filters and keyset pagination of the list of an application's signatures, newest first."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import msgspec
 from smsign.domain.signatures import Signature
 
 HIGHEST = "\U0010ffff"
-"""Behind every character that a signature may have, whatever follows a prefix."""
+"""The highest code point: the upper bound of a prefix search."""
 
-Place = tuple[int, int]
-"""Where a signature stands: (created_at, id)."""
+Cursor = tuple[int, int]
+"""A position in the list: (created_at, id)."""
 
-END: Place = (2**62, 0)
+START: Cursor = (2**62, 0)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters of a list. `low` and `high` bound the content by code point; times are UTC microseconds."""
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """The filters of a list. `low` and `high` bound the content by code point; times are microseconds."""
 
     status: int | None = None
     use_status: int | None = None
     low: str = ""
     high: str = HIGHEST
     since: int = -(2**62)
-    before: Place = END
+    before: Cursor = START
 
     @property
     def by_content(self) -> bool:
-        """Return whether the content is bounded."""
+        """Return whether there is a filter on the content."""
         return (self.low, self.high) != ("", HIGHEST)
 
-    def admits(self, signature: Signature, *, in_use_id: int | None) -> bool:
-        """Say whether a signature passes all filters."""
+    def matches(self, signature: Signature, *, in_use_id: int | None) -> bool:
+        """Return whether a signature matches all filters."""
         return (
             self.status in (None, signature.status)
             and self.use_status in (None, int(signature.id == in_use_id))
             and self.low <= signature.content <= self.high
             and signature.created_at >= self.since
-            and place(signature) < self.before
+            and cursor_of(signature) < self.before
         )
 
 
-def want(
+def make_filters(
     *,
     status: int | None,
     use_status: int | None,
@@ -49,22 +49,22 @@ def want(
     prefix: str | None,
     since: int | None,
     until: int | None,
-    cursor: Place | None,
-) -> Wanted:
-    """Return the filters that a request asks for; `since` is inclusive, `until` exclusive."""
+    cursor: Cursor | None,
+) -> Filters:
+    """Return the filters of a request; `since` is inclusive, `until` exclusive."""
     low, high = prefix or "", (prefix or "") + HIGHEST
     if sign is not None:
         low, high = max(low, sign), min(high, sign)
-    return Wanted(
+    return Filters(
         status=status,
         use_status=use_status,
         low=low,
         high=high,
         since=-(2**62) if since is None else since,
-        before=min(cursor or END, END if until is None else (until, 0)),
+        before=min(cursor or START, START if until is None else (until, 0)),
     )
 
 
-def place(signature: Signature) -> Place:
-    """Return where a signature stands in the list."""
+def cursor_of(signature: Signature) -> Cursor:
+    """Return the position of a signature in the list."""
     return signature.created_at, signature.id

@@ -1,4 +1,4 @@
-"""How many submissions an application may make in a day, counted in UTC."""
+"""The daily limit of submissions per application; a day is a UTC day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LIMIT_MAX = 1_000_000_000
 
 
 def limit_of(app: App, rules: Rules) -> int:
-    """Return the application's own limit, or else everybody's; 0 is none."""
+    """Return the limit of an application, or else the server's; 0 is no limit."""
     return app.submissions_a_day or rules.submissions_a_day
 
 
@@ -20,15 +20,15 @@ def day_of(now: int) -> int:
     return now // DAY_US
 
 
-def too_many(limit: int, now: int) -> ApiError:
-    """Return the error of one submission more than `limit`; Retry-After is the time until midnight UTC."""
+def limit_exceeded(limit: int, now: int) -> ApiError:
+    """Return the error of a submission above the limit; Retry-After is the time until midnight UTC."""
     retry_after_s = -(-(DAY_US - now % DAY_US) // 1_000_000)
     error = ApiError.of(
         Code.TOO_MANY_SUBMISSIONS,
         "sign",
-        f"{limit} submissions were made today, the most",
+        f"{limit} submissions today, which is the limit",
         f"今日已提交 {limit} 次，达到上限",
-        f"wait {retry_after_s} s, until midnight UTC, or ask the operator for more",
+        f"wait {retry_after_s} s, until midnight UTC, or ask the operator for a higher limit",
         f"请等待 {retry_after_s} 秒至 UTC 零点，或联系运营方提高上限",
     )
     error.retry_after_s = retry_after_s

@@ -1,4 +1,4 @@
-"""The audit of test applications, which decides itself: what each content stands for."""
+"""The sandbox: the contents that test applications submit, and the automatic decision on each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smsign.errors import InvalidInput
 
 ACTOR = "system:test"
 PENDING = "测试待审"
-"""Stays in the audit until a person decides, or its application withdraws it."""
+"""Stays in the audit until a person decides or the application withdraws it."""
 
 PASSES = "测试通过"
 REFUSALS: Mapping[str, str] = {
@@ -23,22 +23,22 @@ REFUSALS: Mapping[str, str] = {
     "测试行业": "trade",
     "测试格式": "format",
 }
-"""Content -> the coded reason that it is refused for."""
+"""The contents that are refused, each with its coded reason."""
 
 DELAY_MS_MAX = 86_400_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What the audit says by itself."""
+    """An automatic decision."""
 
     passed: bool
     reasons: tuple[str, ...] = ()
 
 
 def decide(content: str) -> Outcome | None:
-    """Return what becomes of a test application's signature, or None for the one that stays pending.
+    """Return the decision on a content, or None for the one that stays pending.
 
-    A content that is not in the tables passes, so that a real name can be tried too.
+    Any other content passes, so that real names can be tried too.
     """
     if content == PENDING:
         return None
@@ -47,7 +47,7 @@ def decide(content: str) -> Outcome | None:
 
 
 def check_delay(delay_ms: int | None) -> None:
-    """Raise InvalidInput for a delay that a test application cannot have."""
+    """Raise InvalidInput for a delay out of bounds."""
     if delay_ms is not None and not 0 <= delay_ms <= DELAY_MS_MAX:
         raise InvalidInput(
             f"delay_ms: {delay_ms} is not between 0 and {DELAY_MS_MAX}",

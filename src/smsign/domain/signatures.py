@@ -1,4 +1,4 @@
-"""A signature, its versions, and which change is allowed in which state."""
+"""A signature, its versions, and the state transitions that are allowed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TEXT_FIELDS = {
     "socialCreditCode": 100,
     "thirdPartyCompanyName": 100,
 }
-"""Optional text fields of later revisions of the same API, and how many characters each may have."""
+"""Optional text fields of later revisions of the same API, and the maximum length of each."""
 
 TYPES = tuple("1234567")
 FIELDS = frozenset(("sign", "type", *TEXT_FIELDS))
 
 
 class Status(IntEnum):
-    """The wire's `status` (wire.md, Calls)."""
+    """The API's `status` (wire.md, Calls)."""
 
     IN_AUDIT = 0
     PASSED = 1
@@ -46,7 +46,7 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What was submitted, the n-th time; never changed after. `fields` are the optional texts."""
+    """The n-th submission of a signature; immutable. `fields` are the optional texts."""
 
     signature_id: int
     n: int
@@ -57,20 +57,20 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """What an application submits: already found to be within the rules."""
+    """A valid submission of an application."""
 
     content: str
     fields: dict[str, str]
     images: tuple[Image, ...]
 
-    def told(self, n: int) -> dict[str, object]:
-        """Return what the ledger says of it as version `n`."""
+    def event_data(self, n: int) -> dict[str, object]:
+        """Return the data of the event that records it as version `n`."""
         images = {image.slot: image.sha256 for image in self.images}
         return {"version": n, "content": self.content, "fields": self.fields, "images": images}
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of a submission; an operator's settings decide them."""
+    """The limits of a submission, from the settings."""
 
     content_min: int = 2
     content_max: int = 8
@@ -80,7 +80,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_fields(fields: Mapping[str, str]) -> list[Problem]:
-    """Return what is wrong with the optional text fields."""
+    """Return the problems of the optional text fields."""
     problems: list[Problem] = []
     if not fields:
         return problems
@@ -123,16 +123,16 @@ def check_fields(fields: Mapping[str, str]) -> list[Problem]:
 
 
 def is_text(text: str) -> bool:
-    """Say whether every engine keeps `text`: no halves of characters, no NUL."""
+    """Return whether every engine can store `text`: no lone surrogates, no NUL."""
     return not any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in text)
 
 
 def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
-    """Refuse to modify what is in the audit, or passed (wire.md, The order of errors, 6).
+    """Check that a signature may be modified (wire.md, The order of errors, 6).
 
     `in_audit` is the id of the application's signature in the audit, if there is one.
 
-    Raises: Refusal.
+    Raises: ApiError 50103 while one is in the audit, 50102 for one that passed.
     """
     if in_audit is not None:
         raise other_in_audit(in_audit)
@@ -141,7 +141,7 @@ def check_resubmit(signature: Signature, *, in_audit: int | None) -> None:
 
 
 def passed_already(signature: Signature) -> ApiError:
-    """Return the refusal to modify what has passed."""
+    """Return the error of modifying a signature that passed."""
     return ApiError.of(
         Code.INVALID_SIGN_ID,
         "sign_id",
@@ -153,9 +153,9 @@ def passed_already(signature: Signature) -> ApiError:
 
 
 def check_withdraw(signature: Signature) -> None:
-    """Refuse to withdraw what is not in the audit.
+    """Check that a signature may be withdrawn.
 
-    Raises: Refusal.
+    Raises: ApiError 50102 unless it is in the audit.
     """
     if signature.status != Status.IN_AUDIT:
         raise ApiError.of(
@@ -163,15 +163,15 @@ def check_withdraw(signature: Signature) -> None:
             "sign_id",
             f"signature {signature.id} is not in the audit",
             f"签名 {signature.id} 不在审核中",
-            "only what is in the audit can be withdrawn",
+            "only a signature in the audit can be withdrawn",
             "只能撤回审核中的签名",
         )
 
 
 def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
-    """Refuse to delete the signature in use.
+    """Check that a signature may be deleted.
 
-    Raises: Refusal.
+    Raises: ApiError 50105 for the one in use.
     """
     if signature.id == in_use_id:
         raise ApiError.of(
@@ -185,7 +185,7 @@ def check_delete(signature: Signature, *, in_use_id: int | None) -> None:
 
 
 def other_in_audit(signature_id: int | None) -> ApiError:
-    """Return the refusal that names the signature in the audit."""
+    """Return the error while another signature is in the audit."""
     which = f" {signature_id}" if signature_id else ""
     return ApiError.of(
         Code.OTHER_IN_AUDIT,
@@ -198,19 +198,19 @@ def other_in_audit(signature_id: int | None) -> ApiError:
 
 
 def unknown_id() -> ApiError:
-    """Return the one answer for an id that is malformed, unknown, deleted or another application's."""
+    """Return the error of an id that is malformed, unknown, deleted or another application's."""
     return ApiError.of(
         Code.INVALID_SIGN_ID,
         "sign_id",
         "not the id of a signature of this application",
         "不是本应用的签名 ID",
-        "send the sign_id that the create call answered",
+        "send the sign_id that the create call returned",
         "请使用创建签名时返回的 sign_id",
     )
 
 
 def sent_twice(name: str) -> Problem:
-    """Return the problem of a text field that came more than once."""
+    """Return the problem of a repeated text field."""
     return Problem.of(
         Code.INVALID_BODY,
         name,
@@ -222,7 +222,7 @@ def sent_twice(name: str) -> Problem:
 
 
 def missing_content() -> Problem:
-    """Return the problem of a submission without a signature."""
+    """Return the problem of a submission without `sign`."""
     return Problem.of(
         Code.INVALID_BODY,
         "sign",

@@ -167,10 +167,10 @@ class Deliverer:
         answer = await self._sender.send(prepared.sent)
         chance = random.uniform(-1, 1)  # noqa: S311
         why = await actions.record(db, prepared, answer, chance=chance, at=at, now=self._now())
-        if not answer.taken and answer.retry_after_s:
+        if not answer.is_success and answer.retry_after_s:
             asked_s = min(answer.retry_after_s, ALONE_MAX_S)
             self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
-        outcome = "delivered" if answer.taken else "failed"
+        outcome = "delivered" if answer.is_success else "failed"
         self._observe(prepared.callback.format, outcome, answer.ms / 1000)
         fields = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
         attempt = {"attempt": row.attempts + 1, "status": answer.status, "ms": answer.ms}

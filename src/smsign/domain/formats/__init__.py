@@ -1,4 +1,4 @@
-"""The forms of a callback: a file each, and one line here."""
+"""The registry of callback formats; each has its own file."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from smsign.domain.callbacks import CallbackFormat
 from smsign.domain.formats.standard import Standard
 from smsign.domain.formats.vendor import Vendor
 
-FORMATS: dict[str, CallbackFormat] = {form.name: form for form in (Standard(), Vendor())}
+FORMATS: dict[str, CallbackFormat] = {format.name: format for format in (Standard(), Vendor())}

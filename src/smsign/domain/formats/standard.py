@@ -1,4 +1,4 @@
-"""Standard Webhooks (standardwebhooks.com): JSON, signed as a whole with a secret of the endpoint's own."""
+"""Standard Webhooks (standardwebhooks.com): JSON, signed as a whole with a secret per callback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFIX = "whsec_"
 
 
 class Standard:
-    """Tells of every event; during a rotation's overlap both secrets sign."""
+    """Delivers every event; during the overlap of a rotation both secrets sign."""
 
     name = "standard"
     decisions_only = False
@@ -23,8 +23,8 @@ class Standard:
     retry_s: tuple[int, ...] = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
     jitter = 0.2
 
-    def write(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:  # noqa: ARG002
-        """Return the post; `webhook-id` is the event's, the same at every attempt and every endpoint."""
+    def build(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:  # noqa: ARG002
+        """Return a POST; `webhook-id` identifies the event, the same for every attempt and callback."""
         data: dict[str, Any] = {
             "sign_id": payload.sign_id,
             "sign": payload.sign,
@@ -47,7 +47,7 @@ class Standard:
 
 
 def make_secret(random: bytes) -> str:
-    """Return a secret as receivers write it, made of 24 to 64 random bytes."""
+    """Return a secret in the text form of Standard Webhooks, from 24 to 64 random bytes."""
     return PREFIX + base64.b64encode(random).decode()
 
 

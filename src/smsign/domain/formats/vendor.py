@@ -1,7 +1,7 @@
-"""The vendor's own form: a form post with a SHA-1 (wire.md, Callback of an audit result).
+"""The vendor's format: a form POST signed with SHA-1 (wire.md, Callback of an audit result).
 
-The signature does not cover `data`: whoever has seen one callback can forge another. Kept for receivers
-that exist; new ones do better with the standard form.
+The signature does not cover `data`: anyone who has seen one callback can forge others. Only for
+existing receivers; new ones should use the standard format.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from smsign.domain.callbacks import EventPayload, Keys, OutgoingRequest
 
 
 class Vendor:
-    """Tells of decisions, signs with the masterSecret, retries after 3 minutes, 1 hour, 12 hours."""
+    """Delivers decisions, signs with the masterSecret, retries after 3 minutes, 1 hour, 12 hours."""
 
     name = "vendor"
     decisions_only = True
@@ -24,8 +24,8 @@ class Vendor:
     retry_s: tuple[int, ...] = (180, 3600, 43_200)
     jitter = 0.0
 
-    def write(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
-        """Return the form post; `timestamp` is in milliseconds."""
+    def build(self, payload: EventPayload, *, url: str, keys: Keys, now: int, nonce: str) -> OutgoingRequest:
+        """Return a form POST; `timestamp` is in milliseconds."""
         timestamp = now // 1000
         signed = (
             f"appKey={keys.app_key}&appMasterSecret={keys.secrets[0]}&nonce={nonce}&timestamp={timestamp}"
@@ -33,7 +33,7 @@ class Vendor:
         data = {"signId": payload.sign_id, "status": payload.status, "refuseReason": payload.refuse_reason}
         fields = {
             "nonce": nonce,
-            "signature": hashlib.sha1(signed.encode()).hexdigest(),  # noqa: S324 the vendor's own
+            "signature": hashlib.sha1(signed.encode()).hexdigest(),  # noqa: S324 the vendor's choice
             "timestamp": timestamp,
             "type": "SMS_SIGN",
             "data": msgspec.json.encode(data).decode(),

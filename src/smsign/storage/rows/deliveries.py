@@ -47,7 +47,7 @@ async def insert(
         row.seq,
         kind,
         row.attempts + 1,
-        DELIVERED if answer.taken else FAILED,
+        DELIVERED if answer.is_success else FAILED,
         at,
         answer.ms,
         sent.url,

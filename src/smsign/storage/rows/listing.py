@@ -6,7 +6,7 @@ import msgspec
 
 from smsign.domain.apps import App
 from smsign.domain.audits import REASONS
-from smsign.domain.listing import Wanted, place
+from smsign.domain.listing import Filters, cursor_of
 from smsign.domain.signatures import Signature, Status
 from smsign.storage.engine.protocol import Reader
 from smsign.storage.rows import signatures
@@ -43,36 +43,36 @@ class Listed(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-async def list_(db: Reader, app: App, wanted: Wanted, *, limit: int) -> list[Listed]:
+async def list_(db: Reader, app: App, filters: Filters, *, limit: int) -> list[Listed]:
     """Return up to `limit` of an application's signatures, the newest first."""
-    if wanted.use_status == 1:
+    if filters.use_status == 1:
         alone = await signatures.find(db, app.id, app.in_use_id) if app.in_use_id else None
-        return _admitted(alone, app, wanted)
+        return _matching(alone, app, filters)
     waiting = None
-    if wanted.status in (None, Status.IN_AUDIT):
+    if filters.status in (None, Status.IN_AUDIT):
         in_audit = await signatures.find_in_audit(db, app.id)
         waiting = await signatures.find(db, app.id, in_audit) if in_audit else None
-    found = _admitted(waiting, app, wanted)
-    if wanted.status != Status.IN_AUDIT:
-        found += await _list_decided(db, app, wanted, limit=limit)
-        found.sort(key=lambda each: place(each.signature), reverse=True)
+    found = _matching(waiting, app, filters)
+    if filters.status != Status.IN_AUDIT:
+        found += await _list_decided(db, app, filters, limit=limit)
+        found.sort(key=lambda each: cursor_of(each.signature), reverse=True)
     return found[:limit]
 
 
-def _admitted(signature: Signature | None, app: App, wanted: Wanted) -> list[Listed]:
-    if signature is None or not wanted.admits(signature, in_use_id=app.in_use_id):
+def _matching(signature: Signature | None, app: App, filters: Filters) -> list[Listed]:
+    if signature is None or not filters.matches(signature, in_use_id=app.in_use_id):
         return []
     return [Listed(signature)]
 
 
-async def _list_decided(db: Reader, app: App, wanted: Wanted, *, limit: int) -> list[Listed]:
-    least, most = (1, 2) if wanted.status is None else (wanted.status, wanted.status)
-    left_out = (app.in_use_id or 0) if wanted.use_status == 0 else 0
-    bounds = (app.id, *wanted.before, wanted.since, least, most, left_out, limit)
-    if wanted.low == wanted.high:  # an index has these in the list's own order
-        rows = await db.all(_OF_CONTENT, *bounds, wanted.low)
-    elif wanted.by_content:
-        rows = await db.all(_BY_CONTENT, *bounds, wanted.low, wanted.high)
+async def _list_decided(db: Reader, app: App, filters: Filters, *, limit: int) -> list[Listed]:
+    least, most = (1, 2) if filters.status is None else (filters.status, filters.status)
+    left_out = (app.in_use_id or 0) if filters.use_status == 0 else 0
+    bounds = (app.id, *filters.before, filters.since, least, most, left_out, limit)
+    if filters.low == filters.high:  # an index has these in the list's own order
+        rows = await db.all(_OF_CONTENT, *bounds, filters.low)
+    elif filters.by_content:
+        rows = await db.all(_BY_CONTENT, *bounds, filters.low, filters.high)
     else:
         rows = await db.all(_BY_TIME, *bounds)
     return [
