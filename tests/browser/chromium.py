@@ -1,4 +1,4 @@
-"""How Chromium is started: Debian's, without a screen, and without a word to anybody outside."""
+"""Start Debian's Chromium, headless and without requests of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLAGS = [
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start it."""
+    """Start Chromium."""
     chromium = shutil.which("chromium")
     assert chromium, "Chromium is missing: apt-get install chromium"
     return playwright.chromium.launch(executable_path=chromium, args=FLAGS)

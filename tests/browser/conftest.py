@@ -1,4 +1,4 @@
-"""Chromium, and a page that complains."""
+"""Chromium, and pages in which a script error or a CSP violation fails the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.chromium import launch
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # While it is there, the main thread has a loop that runs: no other kind of test may come between.
+    # While it is open, the main thread has a running event loop: no other kind of test may run meanwhile.
     with sync_playwright() as playwright:
         running = launch(playwright)
         yield running
@@ -22,9 +22,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page in a browser context of its own; no script may fail in it."""
+    """Return a function that opens a page in a new browser context."""
     contexts = []
-    said: list[str] = []
+    errors: list[str] = []
 
     def open_one(url: str, token: str | None = None, **given: Any) -> Page:
         context = browser.new_context(**{"locale": "en-GB", "timezone_id": "Asia/Shanghai"} | given)
@@ -33,16 +33,16 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             cookie = {"name": "smsign_session", "value": token, "url": f"{url}/console"}
             context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(str(error)))
 
-        def hear(told: ConsoleMessage) -> None:
-            if "Content Security" in told.text and told.location["url"].startswith(url):
-                said.append(told.text)
+        def on_console(message: ConsoleMessage) -> None:
+            if "Content Security" in message.text and message.location["url"].startswith(url):
+                errors.append(message.text)
 
-        page.on("console", hear)
+        page.on("console", on_console)
         return page
 
     yield open_one
     for context in contexts:
         context.close()
-    assert said == []
+    assert errors == []

@@ -1,4 +1,4 @@
-"""A lived-in service: people, applications, a queue, decisions of the last weeks; for images and audits."""
+"""A server with accounts, applications, a queue and decisions; for screenshots and the accessibility test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APPS = ("极光开发者", "星河物流", "云杉银行", "Harbor Hotels", "青
 
 
 class Scene(msgspec.Struct):
-    """Tokens of sessions and ids of what is worth a look."""
+    """Session tokens, and ids of the pages to open."""
 
     owner: str
     auditor: str
@@ -58,7 +58,7 @@ def licence(name: str, *, width: int = 1400, height: int = 1000, tint: str = "#f
 
 
 def build(server: Server) -> Scene:
-    """Fill a server."""
+    """Fill a server, and return what was created."""
     owner = server.make_account("chen.yu", "owner")
     auditor = server.make_account("li.na", "auditor")
     admin = server.make_account("wang.wei", "admin", "auditor")
@@ -93,9 +93,9 @@ def _submit(server: Server, key: Key, sign: str, files: Any, *, to: int | None =
     import httpx
 
     url = f"{server.url}/v1/sign" + (f"/{to}" if to else "")
-    answer = httpx.post(url, auth=key.auth, data={"sign": sign, **fields}, files=files)
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["sign_id"])
+    response = httpx.post(url, auth=key.auth, data={"sign": sign, **fields}, files=files)
+    assert response.status_code == 200, response.text
+    return int(response.json()["sign_id"])
 
 
 async def _app_id(stores: Any, key: Key) -> int:
@@ -104,20 +104,29 @@ async def _app_id(stores: Any, key: Key) -> int:
     return app.id
 
 
-class Nobody:
-    """A sender that sends nothing: these addresses are not there."""
+class NullSender:
+    """A sender that sends nothing."""
 
     async def check(self, url: str) -> str:
         return ""
 
-    async def send(self, sent: OutgoingRequest) -> Response:
+    async def send(self, request: OutgoingRequest) -> Response:
         return Response(200)
 
 
 async def _register(stores: Stores, key: Key, url: str, now: int) -> tuple[App, Callback]:
     app = await apps.get(stores.db.read, key.app_key)
-    told: dict[str, Any] = {"url": url, "form": "standard", "actor": "account:chen.yu", "now": now}
-    return app, await callbacks.register(stores.db, stores.vault, Nobody(), app=app, **told)
+    callback = await callbacks.register(
+        stores.db,
+        stores.vault,
+        NullSender(),
+        app=app,
+        url=url,
+        format="standard",
+        actor="account:chen.yu",
+        now=now,
+    )
+    return app, callback
 
 
 async def _add_paused(stores: Stores, key: Key) -> None:

@@ -1,4 +1,4 @@
-"""Take images of the main pages: `make screenshots`. Wide and narrow, light and dark, both languages."""
+"""Take screenshots of the main pages, wide, narrow and dark, in both languages: `make screenshots`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.chromium import launch
 from tests.browser.scene import build
 from tests.running import Server, free_port
 
-LOOKS: tuple[tuple[str, int, Literal["light", "dark"], str], ...] = (
+VARIANTS: tuple[tuple[str, int, Literal["light", "dark"], str], ...] = (
     ("wide", 1360, "light", "zh"),
     ("dark", 1360, "dark", "en"),
     ("narrow", 390, "light", "en"),
@@ -21,12 +21,12 @@ LOOKS: tuple[tuple[str, int, Literal["light", "dark"], str], ...] = (
 
 
 def main(folder: Path) -> None:
-    """Write the images into `folder`."""
+    """Write the screenshots into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as data,
         Server(Path(data), port=free_port()) as server,
-        sync_playwright() as it,
+        sync_playwright() as playwright,
     ):
         scene = build(server)
         pages = {
@@ -38,14 +38,14 @@ def main(folder: Path) -> None:
             "callback": (scene.owner, f"/console/apps/{scene.app}/callbacks/{scene.callback}"),
             "submit": (scene.owner, f"/console/signatures/{scene.refused}/resubmit"),
             "signature": (scene.owner, f"/console/signatures/{scene.refused}"),
-            "figures": (scene.admin, "/console/figures"),
-            "people": (scene.admin, "/console/accounts"),
+            "statistics": (scene.admin, "/console/statistics"),
+            "accounts": (scene.admin, "/console/accounts"),
             "reasons": (scene.admin, "/console/reasons"),
             "ledger": (scene.admin, "/console/ledger"),
             "me": (scene.owner, "/console/me"),
         }
-        browser = launch(it)
-        for look, width, scheme, language in LOOKS:
+        browser = launch(playwright)
+        for variant, width, scheme, language in VARIANTS:
             for name, (token, path) in pages.items():
                 context = browser.new_context(
                     viewport={"width": width, "height": 860}, color_scheme=scheme, timezone_id="Asia/Shanghai"
@@ -58,9 +58,9 @@ def main(folder: Path) -> None:
                 page.wait_for_load_state("load")
                 if name == "decide":
                     page.keyboard.press("1")
-                page.screenshot(path=folder / f"{name}-{look}.png", full_page=look == "narrow")
+                page.screenshot(path=folder / f"{name}-{variant}.png", full_page=variant == "narrow")
                 context.close()
-                print(f"{name}-{look}.png")  # noqa: T201
+                print(f"{name}-{variant}.png")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The desk under hands that slip: keys held down, Enter in the wrong place, two clicks, a moving queue."""
+"""The desk and the queue under accidental input: held keys, Enter, double clicks, a changing queue."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def _fill(server: Server, count: int) -> list[tuple[Key, int]]:
     ids = []
     for n, key in enumerate(server.make_apps(count)):
         sent = {"data": {"sign": f"签名{n}"}, "files": {"image0": noise()}}
-        answer = httpx.post(f"{server.url}/v1/sign", auth=key.auth, **sent)  # type: ignore[arg-type]
-        ids.append((key, int(answer.json()["sign_id"])))
+        response = httpx.post(f"{server.url}/v1/sign", auth=key.auth, **sent)  # type: ignore[arg-type]
+        ids.append((key, int(response.json()["sign_id"])))
     return ids
 
 
 def _states(server: Server, made: list[tuple[Key, int]]) -> list[int]:
-    answers = [httpx.get(f"{server.url}/v1/sign/{number}", auth=key.auth) for key, number in made]
-    return [answer.json()["status"] for answer in answers]
+    responses = [httpx.get(f"{server.url}/v1/sign/{number}", auth=key.auth) for key, number in made]
+    return [response.json()["status"] for response in responses]
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_enter_in_a_tick_box_decides_nothing(
+def test_enter_in_a_checkbox_decides_nothing(
     start: Callable[..., Server], open_page: OpenPage, scripts: bool
 ) -> None:
     server = start()
     made = _fill(server, 2)
     page = open_page(server.url, server.make_account("li.na", "auditor"), java_script_enabled=scripts)
     page.goto(f"{server.url}/console/desk")
-    page.get_by_role("checkbox", name="Tick 签名0").press("Space")
-    page.get_by_role("checkbox", name="Tick 签名0").press("Enter")
+    page.get_by_role("checkbox", name="Select 签名0").press("Space")
+    page.get_by_role("checkbox", name="Select 签名0").press("Enter")
     page.wait_for_timeout(300)
     page.goto(f"{server.url}/console/desk/{made[1][1]}")
     page.get_by_role("checkbox", name="Too generic a name").press("Enter")
@@ -49,12 +49,12 @@ def test_enter_in_a_tick_box_decides_nothing(
     assert _states(server, made) == [0, 0]
     page.get_by_role("checkbox", name="Too generic a name").check()
     page.get_by_role("button", name="Pass").click()
-    expect(page.get_by_text("untick the reasons")).to_be_visible()
+    expect(page.get_by_text("clear the reasons")).to_be_visible()
     expect(page.get_by_role("checkbox", name="Too generic a name")).to_be_checked()
     assert _states(server, made) == [0, 0]
 
 
-def test_a_key_that_is_held_down_decides_once(start: Callable[..., Server], open_page: OpenPage) -> None:
+def test_a_key_held_down_decides_once(start: Callable[..., Server], open_page: OpenPage) -> None:
     server = start()
     made = _fill(server, 4)
     page = open_page(server.url, server.make_account("li.na", "auditor"))
@@ -69,7 +69,7 @@ def test_a_key_that_is_held_down_decides_once(start: Callable[..., Server], open
     assert _states(server, made) == [1, 0, 0, 0]
 
 
-def test_what_is_pressed_twice_is_sent_once(start: Callable[..., Server], open_page: OpenPage) -> None:
+def test_a_double_click_submits_a_form_once(start: Callable[..., Server], open_page: OpenPage) -> None:
     server = start()
     _fill(server, 2)
     page = open_page(server.url, server.make_account("li.na", "auditor"))
@@ -81,7 +81,7 @@ def test_what_is_pressed_twice_is_sent_once(start: Callable[..., Server], open_p
           window.sent = 0;
           document.addEventListener("submit", (event) => {
             window.sent += event.defaultPrevented ? 0 : 1;
-            event.preventDefault();  // an answer that takes its time
+            event.preventDefault();  // a slow response
           });
         }"""
     )
@@ -90,9 +90,7 @@ def test_what_is_pressed_twice_is_sent_once(start: Callable[..., Server], open_p
     assert page.evaluate("window.sent") == 1
 
 
-def test_a_refusal_without_a_reason_keeps_what_was_typed(
-    start: Callable[..., Server], open_page: OpenPage
-) -> None:
+def test_a_refusal_without_a_reason_keeps_the_note(start: Callable[..., Server], open_page: OpenPage) -> None:
     server = start()
     made = _fill(server, 1)
     page = open_page(server.url, server.make_account("li.na", "auditor"))
@@ -101,12 +99,12 @@ def test_a_refusal_without_a_reason_keeps_what_was_typed(
     page.get_by_label("Note").fill("The stamp is missing.")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
-    expect(page.get_by_text("tick at least one reason")).to_be_visible()
+    expect(page.get_by_text("select at least one reason")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value("The stamp is missing.")
     assert _states(server, made) == [0]
 
 
-def test_what_was_before_opens_beside_the_desk(start: Callable[..., Server], open_page: OpenPage) -> None:
+def test_earlier_signatures_open_in_a_new_tab(start: Callable[..., Server], open_page: OpenPage) -> None:
     server = start()
     ((key, first),) = _fill(server, 1)
     server.decide(first, passed=True)
@@ -126,7 +124,7 @@ def test_what_was_before_opens_beside_the_desk(start: Callable[..., Server], ope
     expect(other.locator("[data-row]")).to_contain_text("li.na")
 
 
-def test_the_row_and_the_focus_stay_while_the_queue_moves(
+def test_the_selected_row_and_the_focus_stay_when_the_queue_changes(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
@@ -143,11 +141,11 @@ def test_the_row_and_the_focus_stay_while_the_queue_moves(
     expect(page.locator("[data-row]")).to_have_count(2)
     expect(page.locator(".here")).to_contain_text("签名3")
     expect(page.get_by_role("link", name="【签名3】")).to_be_focused()
-    page.get_by_role("link", name="Figures").press("Enter")  # a link is a link, whatever row is marked
-    expect(page.get_by_role("heading", name="Figures")).to_be_visible()
+    page.get_by_role("link", name="Statistics").press("Enter")  # Enter follows the link, not the selected row
+    expect(page.get_by_role("heading", name="Statistics")).to_be_visible()
 
 
-def test_a_queue_that_outgrows_its_page_gets_its_link_live(
+def test_a_queue_that_grows_beyond_one_page_gets_a_link_to_the_next(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
@@ -160,18 +158,18 @@ def test_a_queue_that_outgrows_its_page_gets_its_link_live(
     expect(page.locator("[data-row]")).to_have_count(1)
 
 
-def test_a_broken_stream_is_taken_up_again_and_a_lost_session_shows(
+def test_the_queue_reconnects_after_a_502_and_shows_the_sign_in_after_the_session_ends(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
     page = open_page(server.url, server.make_account("li.na", "auditor"))
     calls: list[Route] = []
 
-    def answer(route: Route) -> None:
+    def respond(route: Route) -> None:
         calls.append(route)
         route.fulfill(status=502, body="bad gateway") if len(calls) == 1 else route.continue_()
 
-    page.route("**/desk/live", answer)
+    page.route("**/desk/live", respond)
     page.goto(f"{server.url}/console/desk")
     page.wait_for_timeout(500)
     _fill(server, 1)
@@ -181,7 +179,7 @@ def test_a_broken_stream_is_taken_up_again_and_a_lost_session_shows(
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
 
 
-def test_the_desk_says_when_the_session_has_ended_and_keeps_the_note(
+def test_the_desk_shows_that_the_session_has_ended_and_keeps_the_note(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
@@ -197,7 +195,7 @@ def test_the_desk_says_when_the_session_has_ended_and_keeps_the_note(
     expect(page.get_by_label("Note")).to_have_value("A long note.")
 
 
-def test_closing_the_shortcuts_still_lets_the_page_free_what_was_taken(
+def test_leaving_the_desk_after_closing_the_shortcuts_releases_the_lease(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
@@ -214,7 +212,7 @@ def test_closing_the_shortcuts_still_lets_the_page_free_what_was_taken(
     expect(other.get_by_role("button", name="Take 签名0")).to_be_visible()
 
 
-def test_a_page_prints_dark_on_white_from_a_dark_screen(
+def test_printing_from_the_dark_theme_is_dark_on_white(
     start: Callable[..., Server], open_page: OpenPage
 ) -> None:
     server = start()
@@ -230,25 +228,27 @@ def test_a_page_prints_dark_on_white_from_a_dark_screen(
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_one_click_does_not_close_the_service(
+def test_closing_the_sms_service_needs_a_confirmation(
     start: Callable[..., Server], open_page: OpenPage, scripts: bool
 ) -> None:
     server = start()
     key = server.make_app()
     page = open_page(server.url, server.make_account("wang.wei", "admin"), java_script_enabled=scripts)
     page.goto(f"{server.url}/console/apps/1")
-    sure = page.get_by_role("button", name="Yes, refuse every call")
+    sure = page.get_by_role("button", name="Yes, reject all API calls")
     expect(sure).to_be_hidden()
     page.get_by_text("Close the SMS service").click()
     assert httpx.get(f"{server.url}/v1/app", auth=key.auth).status_code == 200
     sure.click()
-    expect(page.get_by_text("is closed: every call of the API is refused")).to_be_visible()
+    expect(page.get_by_text("is closed: all API calls are rejected")).to_be_visible()
     page.get_by_role("button", name="Open the SMS service").click()
     expect(page.get_by_text("Close the SMS service")).to_be_visible()
     assert httpx.get(f"{server.url}/v1/app", auth=key.auth).status_code == 200
 
 
-def test_long_names_do_not_widen_a_page(start: Callable[..., Server], open_page: OpenPage) -> None:
+def test_long_names_do_not_make_a_page_wider_than_the_screen(
+    start: Callable[..., Server], open_page: OpenPage
+) -> None:
     server = start()
     token = server.make_account("a" * 64, "owner")
     server.make_apps(1, names=["W" * 64], owner="a" * 64)

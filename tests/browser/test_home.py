@@ -1,4 +1,4 @@
-"""The pages at / and /reference, in a real browser: languages, widths, colours, nothing from outside."""
+"""The pages at / and /reference in a real browser: languages, widths, themes, no external requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [
 @pytest.mark.parametrize(("locale", "words"), [("en-GB", "Submit one"), ("zh-CN", "提交签名")])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_reads_well(
+def test_the_home_page_fits_the_screen_and_loads_nothing_from_other_servers(
     server: Server, browser: Browser, locale: str, words: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(
@@ -27,16 +27,16 @@ def test_the_page_reads_well(
         viewport={"width": width, "height": 800},
     )
     page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("request", lambda request: asked.append(request.url))
+    messages: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
     assert page.get_by_role("heading", name=words).is_visible()
     assert page.get_by_text(f"curl {server.url}/v1/sign/SIGN_ID").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
-    assert all(url.startswith(server.url) for url in asked)
-    assert [text for text in said if "favicon" not in text] == []
+    assert all(url.startswith(server.url) for url in requests)
+    assert [text for text in messages if "favicon" not in text] == []
     ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
     assert _light(paper) == (scheme == "light")
     assert _light(ink) != _light(paper)
@@ -46,7 +46,7 @@ def test_the_page_reads_well(
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_reference_reads_well_without_scripts(
+def test_the_reference_fits_the_screen_without_scripts(
     server: Server, browser: Browser, locale: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(
@@ -56,8 +56,8 @@ def test_the_reference_reads_well_without_scripts(
         java_script_enabled=False,
     )
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
     page.get_by_role("link", name="接口参考" if locale == "zh-CN" else "All calls").click()
     assert page.url == f"{server.url}/reference"
@@ -77,11 +77,11 @@ def test_the_reference_reads_well_without_scripts(
     for box in (page.locator("main").bounding_box(), page.locator("#list table").first.bounding_box()):
         assert box is not None
         assert box["x"] + box["width"] <= width, "the page is wider than the screen"
-    assert all(url.startswith(server.url) for url in asked)
+    assert all(url.startswith(server.url) for url in requests)
     context.close()
 
 
-def test_the_other_language_is_a_click_away_and_stays(server: Server, browser: Browser) -> None:
+def test_switching_the_language_carries_over_to_the_next_page(server: Server, browser: Browser) -> None:
     context = browser.new_context(locale="en-GB", java_script_enabled=False)
     page = context.new_page()
     page.goto(server.url)

@@ -1,4 +1,4 @@
-"""The console with scripts off: everything but the image viewer's keys works by forms and links."""
+"""The console without JavaScript: everything but the image viewer works by forms and links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_a_signature_is_submitted_refused_mended_and_passed_without_scripts(
+def test_a_signature_is_submitted_refused_resubmitted_and_passed_without_scripts(
     start: Callable[..., Server], open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     server = start()
@@ -25,7 +25,7 @@ def test_a_signature_is_submitted_refused_mended_and_passed_without_scripts(
     owner, auditor = (open_page(server.url, java_script_enabled=False) for _ in range(2))
     for page, name in ((owner, "chen.yu"), (auditor, "li.na")):
         page.goto(f"{server.url}/console")
-        page.get_by_label("Name").fill(name)
+        page.get_by_label("Username").fill(name)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("button", name="中文").click()
@@ -33,23 +33,23 @@ def test_a_signature_is_submitted_refused_mended_and_passed_without_scripts(
         page.get_by_role("button", name="English").click()
 
     owner.get_by_label("Name").fill("Harbour")
-    owner.get_by_role("button", name="Make it").click()
+    owner.get_by_role("button", name="Create").click()
     key = owner.locator("dd code").inner_text()
     owner.get_by_text("Show the masterSecret").click()
     owner.locator("form[action$=secret] input[name=password]").fill(PASSWORD)
-    owner.get_by_role("button", name="Show it").click()
+    owner.get_by_role("button", name="Show").click()
     auth = (key, owner.locator("code.secret").inner_text())
     owner.get_by_role("link", name="Submit a signature").click()
     image = tmp_path / "licence.png"
     image.write_bytes(licence("No. 7"))
     owner.get_by_label("Signature").fill("海港 酒店")
     owner.locator("input[name=image0]").set_input_files(image)
-    owner.get_by_role("button", name="Submit to the audit").click()
+    owner.get_by_role("button", name="Submit for audit").click()
     expect(owner.get_by_text("not allowed: U+0020").first).to_be_visible()
     owner.get_by_label("Signature").fill("海港酒店")
     owner.locator("input[name=image0]").set_input_files(image)
-    owner.get_by_role("button", name="Submit to the audit").click()
-    expect(owner.get_by_text("It waits for an auditor now")).to_be_visible()
+    owner.get_by_role("button", name="Submit for audit").click()
+    expect(owner.get_by_text("It is waiting for an auditor")).to_be_visible()
     number = int(owner.url.rpartition("/")[2].partition("?")[0])
 
     def status() -> int:
@@ -65,9 +65,9 @@ def test_a_signature_is_submitted_refused_mended_and_passed_without_scripts(
 
     owner.reload()
     expect(owner.get_by_text("Whose harbour?")).to_be_visible()
-    owner.get_by_role("link", name="Submit again").click()
+    owner.get_by_role("link", name="Resubmit").click()
     owner.get_by_label("Signature").fill("星洲海港酒店")
-    owner.get_by_role("button", name="Submit to the audit").click()
+    owner.get_by_role("button", name="Submit for audit").click()
     assert status() == 0
 
     auditor.goto(f"{server.url}/console/desk")

@@ -1,4 +1,4 @@
-"""Single sign-on with a real provider: Canaille, in a process of its own, its pages in the same browser."""
+"""Single sign-on with a real OpenID Connect provider, Canaille."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def _wait(url: str) -> None:
     raise RuntimeError("the provider is not ready")
 
 
-def _at_the_provider(page: Page, name: str) -> None:
+def _sign_in_at_the_provider(page: Page, name: str) -> None:
     page.locator("input[name=login]").fill(name)
     page.locator("[type=submit]").first.click()
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("[type=submit]").first.click()
 
 
-def test_people_are_invited_and_sign_in_through_a_provider(
+def test_an_invited_user_signs_in_through_the_provider_and_an_unknown_one_does_not(
     provider: Provider, open_page: Callable[..., Page]
 ) -> None:
     server = provider.server
@@ -104,21 +104,23 @@ def test_people_are_invited_and_sign_in_through_a_provider(
     link = server.json("account", "invite", "--role", "auditor")["path"]
     page.goto(server.url + link)
     page.get_by_role("link", name="Use single sign-on instead").click()
-    _at_the_provider(page, "li.na")
+    _sign_in_at_the_provider(page, "li.na")
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()
     expect(page.get_by_role("link", name="li.na")).to_be_visible()
-    assert "does not work any more" in httpx.get(server.url + link).text
+    assert "is no longer valid" in httpx.get(server.url + link).text
 
-    # This provider's tokens of one second are the same, and it keeps them under a unique index.
+    # Tokens that this provider issues within one second are equal, and violate its unique index.
     time.sleep(1.1)
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("link", name="Single sign-on").click()
-    expect(page.get_by_role("heading", name="Desk")).to_be_visible()  # the provider still knows the person
+    expect(
+        page.get_by_role("heading", name="Desk")
+    ).to_be_visible()  # the session at the provider is still open
 
     other.goto(f"{server.url}/console/sign-in")
     other.get_by_role("link", name="Single sign-on").click()
-    _at_the_provider(other, "hu.bo")
-    expect(other.get_by_text("no account here is connected")).to_be_visible()
+    _sign_in_at_the_provider(other, "hu.bo")
+    expect(other.get_by_text("no account is linked to this identity")).to_be_visible()
 
     with httpx.Client(base_url=server.url) as client:
         forged = client.get("/console/sso/back?code=x&state=y")

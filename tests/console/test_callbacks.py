@@ -1,4 +1,4 @@
-"""An application's endpoints, as its owner manages them on pages."""
+"""The page of a callback, as an owner uses it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def receiver() -> Iterator[Receiver]:
     opened.end()
 
 
+def _search(pattern: str, page: str) -> re.Match[str]:
+    match = re.search(pattern, page)
+    assert match is not None
+    return match
+
+
 def _wait(visitor: httpx.Client, path: str, text: str) -> str:
     deadline = time.monotonic() + 10
     while text not in (page := visitor.get(path).text) and time.monotonic() < deadline:
@@ -34,56 +40,51 @@ def _wait(visitor: httpx.Client, path: str, text: str) -> str:
     return page
 
 
-def test_an_owner_adds_reads_resumes_and_removes(start: Callable[..., Server], receiver: Receiver) -> None:
+def test_an_owner_adds_rotates_resumes_replays_and_removes_a_callback(
+    start: Callable[..., Server], receiver: Receiver
+) -> None:
     server = start(callback_networks="127.0.0.1/32")
     token = server.make_account("zhou.min", "owner")
     (key,) = server.make_apps(1, names=["书店"], owner="zhou.min")
     with server.visitor(token) as visitor:
-        match = re.search(r'href="(/console/apps/\d+)"', visitor.get("/console/apps").text)
-        assert match is not None
-        home = match[1]
-        refused = visitor.post(f"{home}/callbacks", data={"url": "http://10.0.0.1/", "form": "standard"})
-        assert refused.status_code == 422
-        assert "10.0.0.1, which is not public (private)" in refused.text
+        home = _search(r'href="(/console/apps/\d+)"', visitor.get("/console/apps").text)[1]
+        private = visitor.post(f"{home}/callbacks", data={"url": "http://10.0.0.1/", "format": "standard"})
+        assert private.status_code == 422
+        assert "10.0.0.1, which is not public (private)" in private.text
 
-        added = visitor.post(f"{home}/callbacks", data={"url": receiver.url, "form": "standard"})
-        match = re.search(r"whsec_[\w+/=]+", added.text)
-        assert match is not None
-        secret = match[0]
-        match = re.search(rf'action="({home}/callbacks/\d+)/pause"', added.text)
-        assert match is not None
-        path = match[1]
+        added = visitor.post(f"{home}/callbacks", data={"url": receiver.url, "format": "standard"}).text
+        secret = _search(r"whsec_[\w+/=]+", added)[0]
+        path = _search(rf'action="({home}/callbacks/\d+)/pause"', added)[1]
         assert secret not in visitor.get(path).text
         assert visitor.post(f"{path}/secret", data={"password": "wrong"}).status_code == 422
         assert secret in visitor.post(f"{path}/secret", data={"password": PASSWORD}).text
 
         receiver.behave = status(410)
         httpx.post(f"{server.url}/v1/sign", auth=key.auth, files={"sign": (None, "极光推送")})
-        page = _wait(visitor, path, "said that it is gone (410)")
+        page = _wait(visitor, path, "answered 410 Gone")
         assert "POST " + receiver.url in page
         assert "&#34;sign&#34;:&#34;极光推送&#34;" in page
         Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)
-        assert "is paused" in visitor.get(home).text
+        assert "This callback was paused" in visitor.get(home).text
 
         receiver.behave = status(200)
         assert visitor.post(f"{path}/resume").status_code == 303
         page = _wait(visitor, path, "delivered 200")
-        match = re.search(r"/deliveries/(\d+)/resend", page)
-        assert match is not None
-        assert visitor.post(f"{path}{match[0]}").headers["location"] == f"{path}?done=resent"
+        resend = _search(r"/deliveries/\d+/resend", page)[0]
+        assert visitor.post(f"{path}{resend}").headers["location"] == f"{path}?notice=resent"
         receiver.wait_for(lambda got: len(got) == 3)
         assert visitor.post(f"{path}/replay", data={"hours": "24"}).status_code == 303
         receiver.wait_for(lambda got: len(got) == 4)
         assert visitor.post(f"{path}/replay", data={"hours": "5"}).status_code == 422
         assert "failed 410" in visitor.get(f"{path}?state=failed").text
 
-        rotated = visitor.post(f"{path}/rotate", data={"password": PASSWORD, "overlap": "1"})
-        assert "valid until" in rotated.text
-        assert secret not in rotated.text
+        rotated = visitor.post(f"{path}/rotate", data={"password": PASSWORD, "overlap": "1"}).text
+        assert "valid until" in rotated
+        assert secret not in rotated
         assert visitor.post(f"{path}/pause").status_code == 303
-        assert "paused by hand" in visitor.get(path).text
-        assert visitor.post(f"{path}/remove").headers["location"] == f"{home}?done=deleted"
+        assert "This callback is paused" in visitor.get(path).text
+        assert visitor.post(f"{path}/remove").headers["location"] == f"{home}?notice=deleted"
         assert visitor.get(path).status_code == 404
         timeline = visitor.get(home).text
-        for words in ("callback added", "callback paused", "callback resumed", "delivery sent again"):
-            assert words in timeline
+        for event in ("callback added", "callback paused", "callback resumed", "event redelivered"):
+            assert event in timeline

@@ -1,111 +1,178 @@
-"""The desk, asked as a browser asks: what signing out frees; many decided as the page showed them."""
+"""The desk: leases, decisions one at a time, and many at once."""
 
 from __future__ import annotations
 
 import re
-import secrets
 
 import httpx
 import pytest
 
+from tests.console.conftest import Submit
 from tests.images import noise
-from tests.running import PASSWORD, Key, Server
+from tests.running import PASSWORD, Server
 
 
-@pytest.fixture
-def name() -> str:
-    return f"d{secrets.token_hex(4)}"
-
-
-def test_who_signs_out_leaves_nothing_on_the_desk(server: Server, name: str) -> None:
-    keys = server.make_apps(2)
-    ids = [_submit(server, key, "离席") for key in keys]
+def test_signing_out_releases_the_leases(server: Server, name: str, submit: Submit) -> None:
+    ids = [submit(), submit()]
     account = server.make_account(name, "auditor")
     _, other = (server.make_account(f"{name}{each}", "auditor") for each in "ab")
-    with server.visitor(account) as leaving, server.visitor() as staying, server.visitor(other) as heir:
-        assert leaving.post(f"/console/desk/{ids[0]}/take").status_code == 303
+    with server.visitor(account) as first, server.visitor() as second, server.visitor(other) as third:
+        assert first.post(f"/console/desk/{ids[0]}/take").status_code == 303
         form = {"name": f"{name}a", "password": PASSWORD}
-        assert staying.post("/console/sign-in", data=form).status_code == 303
-        assert staying.post(f"/console/desk/{ids[1]}/take").status_code == 303
-        assert staying.post("/console/sign-in", data=form).status_code == 303, "the same person signs in anew"
-        assert leaving.post("/console/sign-out").status_code == 303
-        assert heir.post(f"/console/desk/{ids[0]}/take").status_code == 303
-        assert heir.post(f"/console/desk/{ids[1]}/take").status_code == 409
+        assert second.post("/console/sign-in", data=form).status_code == 303
+        assert second.post(f"/console/desk/{ids[1]}/take").status_code == 303
+        assert second.post("/console/sign-in", data=form).status_code == 303, "the same user signs in again"
+        assert first.post("/console/sign-out").status_code == 303
+        assert third.post(f"/console/desk/{ids[0]}/take").status_code == 303
+        assert third.post(f"/console/desk/{ids[1]}/take").status_code == 409
         form = {"name": f"{name}b", "password": PASSWORD}
-        assert staying.post("/console/sign-in", data=form).status_code == 303, "another person signs in"
-        assert heir.post(f"/console/desk/{ids[1]}/take").status_code == 303
+        assert second.post("/console/sign-in", data=form).status_code == 303, "another user signs in"
+        assert third.post(f"/console/desk/{ids[1]}/take").status_code == 303
 
 
-def test_who_is_disabled_leaves_nothing_on_the_desk(server: Server, name: str) -> None:
-    sign_id = _submit(server, server.make_app(), "停用")
-    gone, other = (server.make_account(f"{name}{each}", "auditor") for each in "ab")
-    with server.visitor(gone) as visitor:
+def test_disabling_an_account_releases_its_leases(server: Server, name: str, submit: Submit) -> None:
+    sign_id = submit()
+    disabled, other = (server.make_account(f"{name}{each}", "auditor") for each in "ab")
+    with server.visitor(disabled) as visitor:
         assert visitor.post(f"/console/desk/{sign_id}/take").status_code == 303
     with server.visitor(server.make_account(name, "admin")) as admin:
         page = admin.get(f"/console/accounts?after={name}").text
         number = page.partition('href="/console/accounts/')[2].partition('"')[0]
         assert admin.post(f"/console/accounts/{number}", data={"role": "auditor"}).status_code == 303
-    with server.visitor(other) as heir:
-        assert heir.post(f"/console/desk/{sign_id}/take").status_code == 303
+    with server.visitor(other) as visitor:
+        assert visitor.post(f"/console/desk/{sign_id}/take").status_code == 303
 
 
-def test_many_are_decided_as_the_page_showed_them(server: Server, name: str) -> None:
+def test_taking_a_withdrawn_signature_offers_the_next_one(server: Server, name: str, submit: Submit) -> None:
+    key = server.make_app()
+    sign_id = submit("撤回", key)
+    httpx.delete(f"{server.url}/v1/sign/{sign_id}", auth=key.auth)
+    with server.visitor(server.make_account(name, "auditor")) as visitor:
+        response = visitor.post(f"/console/desk/{sign_id}/take")
+    assert response.status_code == 404
+    assert f"there is no signature {sign_id}" in response.text
+    assert "Take the oldest" in response.text
+
+
+def test_verdict_and_reasons_must_agree(server: Server, name: str, submit: Submit) -> None:
+    path = f"/console/desk/{submit()}"
+    with server.visitor(server.make_account(name, "auditor")) as visitor:
+        form = {"reason": "unreadable", "field-unreadable": "image0", "note": "<i>It is blurred.</i>"}
+        for verdict, message in (("pass", "clear the reasons"), ("", "choose pass or refuse")):
+            response = visitor.post(path, data=form | {"verdict": verdict})
+            assert response.status_code == 422
+            assert message in response.text
+            assert 'value="unreadable" data-key="5" checked' in response.text
+            assert '<option value="image0" selected>' in response.text
+            assert "&lt;i&gt;It is blurred.&lt;/i&gt;</textarea>" in response.text
+        assert visitor.post(path, data=form | {"verdict": "refuse"}).status_code == 303
+
+
+@pytest.mark.process
+def test_deciding_many_skips_what_another_auditor_has(server: Server, name: str, submit: Submit) -> None:
+    one, two = (server.make_account(f"{name}{each}", "auditor") for each in "ab")
+    keys = server.make_apps(3)
+    ids = [submit("批量", key) for key in keys]
+    with server.visitor(two) as other:
+        assert other.post(f"/console/desk/{ids[0]}/take").status_code == 303
+    with server.visitor(one) as visitor:
+        chosen = [f"{each}:1" for each in ids]
+        for form in ({"verdict": "refuse"}, {"verdict": "pass", "reason": "format"}, {"verdict": ""}):
+            response = visitor.post("/console/desk", data=form | {"id": chosen})
+            assert response.status_code == 422, "a refusal needs a reason, and a pass has none"
+        form = {"verdict": "refuse", "reason": "format"}
+        done = visitor.post("/console/desk", data=form | {"id": chosen})
+        assert done.headers["location"].endswith("n=2&skipped=1")
+        taken = visitor.get(f"/console/desk/{ids[0]}")
+        assert taken.status_code == 409
+        assert f"{name}b took it" in taken.text
+    url = f"{server.url}/v1/sign"
+    statuses = [httpx.get(f"{url}/{ids[n]}", auth=key.auth).json()["status"] for n, key in enumerate(keys)]
+    assert statuses == [0, 2, 2]
+
+
+def test_deciding_many_skips_what_was_resubmitted_since_the_page_was_loaded(
+    server: Server, name: str, submit: Submit
+) -> None:
     keys = server.make_apps(2)
-    ids = [_submit(server, key, f"批量{name[-4:]}{n}") for n, key in enumerate(keys)]
+    ids = [submit(f"批量{name[-4:]}{n}", key) for n, key in enumerate(keys)]
     url = f"{server.url}/v1/sign/{ids[0]}"
     with server.visitor(server.make_account(name, "auditor")) as visitor:
-        where = str(httpx.URL("/console/desk", params={"after": _before(visitor, ids)}))
+        path = str(httpx.URL("/console/desk", params={"after": _cursor(visitor, ids)}))
         shown = [f"{each}:1" for each in ids]
-        assert all(f'name="id" value="{each}"' in visitor.get(where).text for each in shown)
+        assert all(f'name="id" value="{each}"' in visitor.get(path).text for each in shown)
         server.decide(ids[0], passed=False, reasons=("format",))
         again = httpx.put(url, auth=keys[0].auth, data={"sign": "换了内容"}, files={"image0": noise()})
         assert again.status_code == 200
-        one = visitor.post(where, data={"verdict": "pass", "id": shown[:1]})
+        one = visitor.post(path, data={"verdict": "pass", "id": shown[:1]})
         assert (one.status_code, one.text.count("decide version 2")) == (422, 1)
-        row = f'value="{ids[0]}:2" form="many" aria-label="Tick 换了内容">'
-        assert row in one.text, "nobody has seen that version, so it is not ticked"
-        both = visitor.post(where, data={"verdict": "pass", "id": shown})
-        assert both.headers["location"].endswith("n=1&failed=1")
-        bare = visitor.post(where, data={"verdict": "pass", "id": [str(ids[0])]})
-        assert bare.status_code == 422
+        (row,) = re.findall(rf'value="{ids[0]}:2"[^>]*>', one.text)
+        assert "checked" not in row, "the auditor has not seen that version"
+        both = visitor.post(path, data={"verdict": "pass", "id": shown})
+        assert both.headers["location"].endswith("n=1&skipped=1")
+        without_version = visitor.post(path, data={"verdict": "pass", "id": [str(ids[0])]})
+        assert without_version.status_code == 422
     assert httpx.get(url, auth=keys[0].auth).json()["status"] == 0
 
 
-def test_many_that_are_refused_keep_ticks_reasons_and_note(server: Server, name: str) -> None:
-    ids = [_submit(server, key, f"保留{name[-4:]}") for key in server.make_apps(2)]
+def test_an_error_in_deciding_many_keeps_selection_reasons_and_note(
+    server: Server, name: str, submit: Submit
+) -> None:
+    ids = [submit(f"保留{name[-4:]}") for _ in range(2)]
     with server.visitor(server.make_account(name, "auditor")) as visitor:
-        where = str(httpx.URL("/console/desk", params={"after": _before(visitor, ids)}))
-        said = {"id": [f"{ids[0]}:1"], "note": "<i>It is blurred.</i>"}
-        for verdict, more, told in (
-            ("refuse", {}, "tick at least one reason"),
-            ("pass", {"reason": "unreadable"}, "untick the reasons"),
+        path = str(httpx.URL("/console/desk", params={"after": _cursor(visitor, ids)}))
+        form = {"id": [f"{ids[0]}:1"], "note": "<i>It is blurred.</i>"}
+        for verdict, more, message in (
+            ("refuse", {}, "select at least one reason"),
+            ("pass", {"reason": "unreadable"}, "clear the reasons"),
             ("refuse", {"reason": "unreadable", "note": "a" * 501}, "note: 501 characters, at most 500"),
             ("refuse", {"reason": "mood"}, "mood is not one of"),
         ):
-            answer = visitor.post(where, data=said | {"verdict": verdict} | more)
-            assert answer.status_code == 422
-            assert told in answer.text
-            ticks = re.findall(r'name="id" value="([0-9:]+)"[^>]* checked>', answer.text)
-            assert ticks == [f"{ids[0]}:1"]
+            response = visitor.post(path, data=form | {"verdict": verdict} | more)
+            assert response.status_code == 422
+            assert message in response.text
+            selected = re.findall(r'name="id" value="([0-9:]+)"[^>]* checked>', response.text)
+            assert selected == [f"{ids[0]}:1"]
             reason = 'value="unreadable" data-key="5" checked'
-            assert (reason in answer.text) == ("unreadable" in more.values())
+            assert (reason in response.text) == ("unreadable" in more.values())
             note = more.get("note", "&lt;i&gt;It is blurred.&lt;/i&gt;")
-            assert f"{note}</textarea>" in answer.text
-            assert '<details class="card" open>' in answer.text
-        none = visitor.post(where, data={"verdict": "refuse", "reason": "format", "note": "kept"})
+            assert f"{note}</textarea>" in response.text
+            assert '<details class="card" open>' in response.text
+        none = visitor.post(path, data={"verdict": "refuse", "reason": "format", "note": "kept"})
         assert none.status_code == 422
-        assert "nothing is ticked" in none.text
+        assert "no signature is selected" in none.text
         assert "kept</textarea>" in none.text
 
 
-def test_how_many_were_decided_is_a_number(server: Server, name: str) -> None:
+def test_the_count_of_decisions_in_the_query_must_be_a_number(server: Server, name: str) -> None:
+    query = {"notice": "many", "n": "7 million", "skipped": "call 555"}
     with server.visitor(server.make_account(name, "auditor")) as visitor:
-        page = visitor.get("/console/desk", params={"done": "many", "n": "7 million", "failed": "call 555"})
-        assert "0 decided, 0 left alone." in page.text
+        assert "0 decided, 0 skipped." in visitor.get("/console/desk", params=query).text
 
 
-def _before(visitor: httpx.Client, ids: list[int]) -> str:
-    """Return the place in the queue behind which these stand; submitted in one go, they are the newest."""
+def test_one_image_is_counted_in_the_singular(server: Server, name: str, submit: Submit) -> None:
+    submit()
+    with server.visitor(server.make_account(name, "auditor")) as visitor:
+        page = visitor.get("/console/desk").text
+        assert "1 image ·" in page
+        assert "1 images" not in page
+
+
+@pytest.mark.slow
+def test_the_event_stream_reports_a_new_submission(server: Server, name: str, submit: Submit) -> None:
+    with (
+        server.visitor(server.make_account(name, "auditor")) as visitor,
+        visitor.stream("GET", "/console/desk/live") as stream,
+    ):
+        assert stream.headers["content-type"] == "text/event-stream"
+        lines = stream.iter_lines()
+        assert next(lines) == ": hello"
+        submit("新的签名")
+        assert next(line for line in lines if line.startswith("event")) == "event: queue"
+
+
+def _cursor(visitor: httpx.Client, ids: list[int]) -> str:
+    """Return the cursor of the queue's page that shows these signatures."""
     after = ""
     while True:
         page = visitor.get("/console/desk", params={"after": after}).text
@@ -113,9 +180,3 @@ def _before(visitor: httpx.Client, ids: list[int]) -> str:
             return after
         after = page.partition('id="further" href="?after=')[2].partition('"')[0]
         assert after, "they are not in the queue"
-
-
-def _submit(server: Server, key: Key, content: str) -> int:
-    sent = {"data": {"sign": content}, "files": {"image0": noise()}}
-    answer = httpx.post(f"{server.url}/v1/sign", auth=key.auth, **sent)  # type: ignore[arg-type]
-    return int(answer.json()["sign_id"])

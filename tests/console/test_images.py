@@ -1,4 +1,4 @@
-"""What the desk shows of an image: made anew from its pixels, whatever kind it is."""
+"""Previews of images, re-encoded from the pixels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from smsign.console import images as image_pages
+from smsign.console.context import Values
 from smsign.console.images import _preview
 from smsign.storage.rows import signatures
 
 
 @pytest.mark.parametrize(
-    ("form", "mode", "colour", "shown"),
+    ("format", "mode", "colour", "shown"),
     [
         ("PNG", "L", 117, 117),
         ("PNG", "I;16", 117 * 256, 117),
@@ -29,9 +30,11 @@ from smsign.storage.rows import signatures
         ("JPEG", "CMYK", (0, 0, 0, 138), 117),
     ],
 )
-def test_a_preview_is_as_bright_as_the_image(form: str, mode: str, colour: object, shown: int) -> None:
+def test_a_preview_has_the_brightness_of_the_original(
+    format: str, mode: str, colour: object, shown: int
+) -> None:
     out = io.BytesIO()
-    Image.new(mode, (40, 30), colour).save(out, form)  # type: ignore[arg-type]
+    Image.new(mode, (40, 30), colour).save(out, format)  # type: ignore[arg-type]
     with Image.open(io.BytesIO(_preview(out.getvalue(), 320))) as preview:
         assert preview.size == (40, 30)
         grey = preview.convert("L").getpixel((20, 15))
@@ -39,17 +42,17 @@ def test_a_preview_is_as_bright_as_the_image(form: str, mode: str, colour: objec
     assert abs(grey - shown) <= 3
 
 
-def test_a_preview_stands_upright() -> None:
+def test_a_preview_follows_the_exif_orientation() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned to the right
+    exif[0x0112] = 6  # rotated to the right
     out = io.BytesIO()
     Image.new("RGB", (40, 30)).save(out, "JPEG", exif=exif)
     with Image.open(io.BytesIO(_preview(out.getvalue(), 320))) as preview:
         assert preview.size == (30, 40)
 
 
-async def test_no_more_than_two_previews_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each may need four bytes for each of 25 million pixels; uploads share the two places."""
+async def test_at_most_two_previews_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may need four bytes for each of 25 million pixels; uploads share the two threads."""
     at_once, most, lock = 0, 0, threading.Lock()
 
     def preview(data: bytes, side: int) -> bytes:
@@ -74,7 +77,8 @@ async def test_no_more_than_two_previews_are_made_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(image_pages, "_preview", preview)
     monkeypatch.setattr(signatures, "list_images", images)
     service = SimpleNamespace(blobs=SimpleNamespace(get=get))
-    ctx: Any = SimpleNamespace(signature=found, db=SimpleNamespace(read=None), service=service, query={})
-    answers = await asyncio.gather(*(image_pages.show(ctx, 1, 1, "image0") for _ in range(8)))
-    assert [answer.body for answer in answers] == [b"image"] * 8
+    db, query = SimpleNamespace(read=None), Values({})
+    ctx: Any = SimpleNamespace(signature=found, db=db, service=service, query=query)
+    responses = await asyncio.gather(*(image_pages.show(ctx, 1, 1, "image0") for _ in range(8)))
+    assert [response.body for response in responses] == [b"image"] * 8
     assert most == 2

@@ -30,7 +30,7 @@ def test_the_state_and_the_act_have_one_word_each() -> None:
     console, document = words("zh"), (SOURCE / "api/openapi.json").read_text("utf-8")
     assert console["Refused"] == "未通过"
     assert console["Refuse"] == console["event signature.refused"] == "驳回"
-    assert console["Reasons"] == "驳回原因"
+    assert console["Refusal reasons"] == "驳回原因"
     assert "0 审核中，1 通过，2 未通过" in document
     for english, chinese in _pairs():
         if re.search(r"refus", english, re.I) and AUDIT.search(english) and "request" not in english:

@@ -1,1 +1,1 @@
-"""The web pages: for owners, for auditors at the desk, for admins. No rule of its own: actions decide."""
+"""The web console: pages for owners, auditors and admins. The rules are in `actions` and `domain`."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
+
 from smsign.actions import audits as actions
-from smsign.console.context import HOME, Context
-from smsign.console.signatures import rounds
+from smsign.console.context import HOME, Context, Values, to_int
+from smsign.console.signatures import list_revisions
 from smsign.domain.audits import FIELDS
 from smsign.domain.signatures import TEXT_FIELDS, Signature, Status
 from smsign.errors import InvalidInput, NotFound, Text
@@ -19,101 +21,94 @@ from smsign.storage.rows import signatures as rows
 
 DESK = f"{HOME}/desk"
 LEASE_S = 120
-"""Renewed by the page each 30 seconds; without scripts the auditor has this long, and may take it again."""
+"""The page renews the lease each 30 seconds; without scripts it ends, and may be taken again."""
 
 PAGE = 50
-LOOK_S = 1.0
-_STREAM = (
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
+POLL_S = 1.0
+_NO_STORE = (b"cache-control", b"no-store")
+_STREAM = ((b"content-type", b"text/event-stream"), _NO_STORE, (b"x-accel-buffering", b"no"))
+
+
+class DecisionForm(msgspec.Struct):
+    """A decision as it was posted: `reasons` maps the code of each reason to a field, or to nothing."""
+
+    verdict: str = ""
+    reasons: dict[str, str] = {}
+    note: str = ""
 
 
 async def show_queue(ctx: Context) -> Response:
-    """Show what waits, oldest first."""
+    """Show the queue, oldest first."""
     return await _queue(ctx)
 
 
-async def live(ctx: Context) -> Response:
-    """Tell the browser whenever the queue changed (HTML, 9.2 Server-sent events)."""
-    return Response(200, b"", _STREAM, stream=_changes(ctx.service))
+async def stream(ctx: Context) -> Response:
+    """Send an event whenever the queue changes (HTML, 9.2 Server-sent events)."""
+    return Response(200, b"", _STREAM, stream=_queue_events(ctx.service))
 
 
 async def take_next(ctx: Context) -> Response:
-    """Take the oldest that nobody has."""
+    """Lease the oldest free signature."""
     return await _next(ctx, (0, 0))
 
 
 async def take(ctx: Context, signature: int) -> Response:
-    """Take one to the desk; who already has it is told otherwise."""
+    """Lease a signature; 409 if another auditor has it or it is decided."""
     try:
-        await actions.take(
-            ctx.db, signature_id=signature, lease_s=LEASE_S, actor=ctx.person.actor, now=ctx.now
-        )
+        await _lease(ctx, signature)
     except (InvalidInput, NotFound) as error:
-        return await _open(ctx, signature, error=error.text)
-    return ctx.go(f"{DESK}/{signature}")
+        return await _review(ctx, signature, error=error.text)
+    return ctx.redirect(f"{DESK}/{signature}")
 
 
 async def show(ctx: Context, signature: int) -> Response:
-    """Show the signature that this auditor has taken, with all that a decision needs."""
-    return await _open(ctx, signature)
+    """Show a signature with everything that a decision needs."""
+    return await _review(ctx, signature)
 
 
 async def decide(ctx: Context, signature: int) -> Response:
-    """Pass or refuse, then open the next one."""
-    fields = await ctx.form()
-    verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
+    """Pass or refuse a signature, then open the next one."""
+    form = await ctx.form()
+    posted = _decision_form(form)
     try:
-        _check(verdict, grounds)
-        version = _number(fields.get("version", [""])[-1])
-        decided = await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
+        decided = await _decide(ctx, signature, form.number("version") or None, posted)
     except InvalidInput as error:
-        return await _open(ctx, signature, error=error.text, grounds=grounds, note=note)
-    return await _next(ctx, (decided.submitted_at, decided.id), done=verdict)
+        return await _review(ctx, signature, error=error.text, posted=posted)
+    return await _next(ctx, (decided.submitted_at, decided.id), notice=posted.verdict)
 
 
 async def decide_many(ctx: Context) -> Response:
-    """Pass or refuse all that are ticked; what another has, or was submitted anew, is left and counted."""
-    fields = await ctx.form()
-    verdict, grounds, note = _verdict(fields), _grounds(fields), _note(fields)
-    chosen = [pair for text in fields.get("id", []) if (pair := _pair(text))]
-    done, errors = 0, []
-    try:
-        _check(verdict, grounds)
-        if not chosen:
-            raise InvalidInput("nothing is ticked", "尚未勾选任何签名")
-        for signature, version in chosen[: 2 * PAGE]:
-            try:
-                await _decide(ctx, signature, version, passed=verdict == "pass", grounds=grounds, note=note)
-                done += 1
-            except (InvalidInput, NotFound) as error:
-                errors.append(error)
-        if not done:
-            raise errors[0]
-    except (InvalidInput, NotFound) as error:
-        return await _queue(ctx, error=error.text, chosen=chosen, grounds=grounds, note=note)
-    return ctx.go(DESK, done="many", n=done, failed=len(chosen) - done)
+    """Pass or refuse all selected signatures; those that another has or that were resubmitted are skipped."""
+    form = await ctx.form()
+    posted = _decision_form(form)
+    chosen = [pair for text in form.all("id") if all(pair := _pair(text, ":"))]
+    error, done = Text("no signature is selected", "尚未勾选任何签名"), 0
+    for signature, version in chosen[: 2 * PAGE]:
+        try:
+            await _decide(ctx, signature, version, posted)
+            done += 1
+        except (InvalidInput, NotFound) as failed:
+            error = failed.text
+    if not done:
+        return await _queue(ctx, error=error, chosen=chosen, posted=posted)
+    return ctx.redirect(DESK, notice="many", n=done, skipped=len(chosen) - done)
 
 
 async def renew(ctx: Context, signature: int) -> Response:
-    """Keep it a while longer; 409 tells the page that it is gone."""
+    """Renew the lease; 409 if it is lost."""
     try:
-        await actions.take(
-            ctx.db, signature_id=signature, lease_s=LEASE_S, actor=ctx.person.actor, now=ctx.now
-        )
+        await _lease(ctx, signature)
     except (InvalidInput, NotFound):
-        return Response(409, b"", ((b"cache-control", b"no-store"),))
-    return Response(204, b"", ((b"cache-control", b"no-store"),))
+        return Response(409, b"", (_NO_STORE,))
+    return Response(204, b"", (_NO_STORE,))
 
 
 async def release(ctx: Context, signature: int) -> Response:
-    """Put it back in the queue; with `next`, take the one behind it."""
-    await actions.release(ctx.db, signature_id=signature, actor=ctx.person.actor)
-    if ctx.query.get("next") and (found := await rows.find_any(ctx.db.read, signature)):
+    """Release the lease; with `next`, take the signature behind it in the queue."""
+    await actions.release(ctx.db, signature_id=signature, actor=ctx.user.actor)
+    if ctx.query["next"] and (found := await rows.find_any(ctx.db.read, signature)):
         return await _next(ctx, (found.submitted_at, found.id))
-    return ctx.go(DESK)
+    return ctx.redirect(DESK)
 
 
 async def _queue(
@@ -121,115 +116,113 @@ async def _queue(
     *,
     error: Text | None = None,
     chosen: Sequence[tuple[int, int]] = (),
-    grounds: Sequence[str] = (),
-    note: str = "",
+    posted: DecisionForm | None = None,
 ) -> Response:
-    after = _position(ctx.query.get("after", ""))
-    waiting = await desk.list_waiting(ctx.db.scan, now=ctx.now, after=after, limit=PAGE + 1)
+    after = ctx.query["after"]
+    waiting = await desk.list_waiting(ctx.db.scan, now=ctx.now, after=_pair(after, "-"), limit=PAGE + 1)
     last = waiting[PAGE - 1] if len(waiting) > PAGE else None
+    rows_only = bool(ctx.query["part"])
     return ctx.page(
-        "rows.html" if ctx.query.get("part") else "queue.html",
+        "queue_rows.html" if rows_only else "queue.html",
         status=422 if error else 200,
+        rows_only=rows_only,
         waiting=waiting[:PAGE],
         more=f"{last.submitted_at}-{last.id}" if last else None,
-        after=ctx.query.get("after", ""),
+        after=after,
         count=await rows.count_in_audit(ctx.db.scan),
         reasons=await reasons.list_(ctx.db.read),
         error=error,
         chosen=frozenset(chosen),
-        ticked=_ticked(grounds),
-        note=note,
-        done="" if error else ctx.done("many", "empty"),
-        told=_number(ctx.query.get("n", "")) or 0,
-        failed=_number(ctx.query.get("failed", "")) or 0,
+        posted=posted or DecisionForm(),
+        notice="" if error else ctx.notice("many", "empty"),
+        decided=ctx.query.number("n"),
+        skipped=ctx.query.number("skipped"),
     )
 
 
 async def _next(ctx: Context, after: tuple[int, int], **query: object) -> Response:
-    """Take the oldest free one behind `after`, or else the oldest of all."""
-    for _ in range(20):  # somebody may be quicker
-        actor, now = ctx.person.actor, ctx.service.now()
-        found = await desk.find_next(ctx.db.read, actor=actor, now=now, after=after)
+    """Lease the oldest free signature behind `after`, or else the oldest of all."""
+    for _ in range(20):  # another auditor may be quicker
+        now = ctx.service.now()
+        found = await desk.find_next(ctx.db.read, actor=ctx.user.actor, now=now, after=after)
         if found is None and after != (0, 0):
             after = (0, 0)
             continue
         if found is None:
             break
         try:
-            await actions.take(ctx.db, signature_id=found, lease_s=LEASE_S, actor=actor, now=now)
+            await _lease(ctx, found)
         except (InvalidInput, NotFound):
             continue
-        return ctx.go(f"{DESK}/{found}", **query)
-    return ctx.go(DESK, done="empty")
+        return ctx.redirect(f"{DESK}/{found}", **query)
+    return ctx.redirect(DESK, notice="empty")
 
 
-async def _decide(
-    ctx: Context, signature: int, version: int | None, *, passed: bool, grounds: Sequence[str], note: str
-) -> Signature:
+async def _lease(ctx: Context, signature_id: int) -> None:
+    await actions.take(
+        ctx.db, signature_id=signature_id, lease_s=LEASE_S, actor=ctx.user.actor, now=ctx.service.now()
+    )
+
+
+async def _decide(ctx: Context, signature_id: int, version: int | None, posted: DecisionForm) -> Signature:
+    """Check that verdict and reasons agree, since the keys of both verdicts are close; then decide."""
+    if posted.verdict not in ("pass", "refuse"):
+        raise InvalidInput("choose pass or refuse", "请选择通过或驳回")
+    if posted.verdict == "pass" and posted.reasons:
+        raise InvalidInput("clear the reasons to pass it, or refuse it", "如要通过，请先取消勾选驳回原因")
+    if posted.verdict == "refuse" and not posted.reasons:
+        raise InvalidInput("select at least one reason to refuse it", "驳回时请至少勾选一条原因")
     return await actions.decide(
         ctx.db,
-        signature_id=signature,
-        passed=passed,
-        reasons=grounds,
-        note=note,
-        actor=ctx.person.actor,
+        signature_id=signature_id,
+        passed=posted.verdict == "pass",
+        reasons=[f"{code}:{field}" for code, field in posted.reasons.items()],
+        note=posted.note,
+        actor=ctx.user.actor,
         now=ctx.now,
         version=version,
     )
 
 
-async def _open(
-    ctx: Context,
-    signature: int,
-    *,
-    error: Text | None = None,
-    grounds: Sequence[str] = (),
-    note: str = "",
+async def _review(
+    ctx: Context, signature_id: int, *, error: Text | None = None, posted: DecisionForm | None = None
 ) -> Response:
-    """Show a signature with what a decision needs; or who has it, or who decided it and how."""
-    found = await rows.find_any(ctx.db.read, signature)
-    lease = await leases.find(ctx.db.read, signature, now=ctx.now)
+    """Show a signature with everything that a decision needs; or who has it, or who decided it and how."""
+    found = await rows.find_any(ctx.db.read, signature_id)
+    lease = await leases.find(ctx.db.read, signature_id, now=ctx.now)
     in_audit = found is not None and found.status == Status.IN_AUDIT
-    if found is not None and in_audit and (lease is None or lease.actor == ctx.person.actor):
-        return await _work(ctx, found, error=error, grounds=grounds, note=note)
-    decision = None
-    if found is not None and not in_audit:
-        decision = await audits.find(ctx.db.read, found.app_id, found.id, found.version)
-    return ctx.page(
-        "gone.html",
-        status=409 if found else 404,
-        signature=found,
-        lease=lease,
-        decision=decision,
-        message=error,
-    )
-
-
-async def _work(
-    ctx: Context, found: Signature, *, error: Text | None, grounds: Sequence[str], note: str
-) -> Response:
-    history = await rows.list_of_app(ctx.db.scan, found.app_id, limit=10)
-    all_rounds = await rounds(ctx.db.read, found)
-    shown = [image.slot for image in all_rounds[0].images]
+    if found is None or not in_audit or (lease is not None and lease.actor != ctx.user.actor):
+        decision = None
+        if found is not None and not in_audit:
+            decision = await audits.find(ctx.db.read, found.app_id, found.id, found.version)
+        return ctx.page(
+            "unavailable.html",
+            status=409 if found else 404,
+            signature=found,
+            lease=lease,
+            decision=decision,
+            message=error,
+        )
+    others = await rows.list_of_app(ctx.db.scan, found.app_id, limit=10)
+    revisions = await list_revisions(ctx.db.read, found)
     texts = [name for name in ("sign", "type", *TEXT_FIELDS) if name in FIELDS]
     return ctx.page(
         "desk.html",
         status=422 if error else 200,
         signature=found,
         app=await app_rows.find(ctx.db.read, found.app_id),
-        rounds=all_rounds,
+        revisions=revisions,
         reasons=await reasons.list_(ctx.db.read),
-        history=[each for each in history if each.id != found.id],
-        targets=[*texts, *shown, "images"],
-        count=await rows.count_in_audit(ctx.db.scan),
+        others=[each for each in others if each.id != found.id],
+        fields=[*texts, *(image.slot for image in revisions[0].images), "images"],
         error=error,
-        ticked=_ticked(grounds),
-        note=note,
-        done="" if error else ctx.done("pass", "refuse"),
+        posted=posted or DecisionForm(),
+        notice="" if error else ctx.notice("pass", "refuse"),
     )
 
 
-async def _changes(service: Service) -> AsyncIterator[bytes]:
+async def _queue_events(service: Service) -> AsyncIterator[bytes]:
+    """Poll for changes, and yield an event for each; the empty chunks show when the browser is gone."""
     seen = None
     yield b": hello\n\n"
     while not service.stopping:
@@ -238,46 +231,16 @@ async def _changes(service: Service) -> AsyncIterator[bytes]:
             yield b"event: queue\ndata: \n\n"
         seen = mark
         yield b""
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
 
 
-def _verdict(fields: dict[str, list[str]]) -> str:
-    return fields.get("verdict", [""])[-1]
+def _decision_form(form: Values) -> DecisionForm:
+    chosen = {code: form[f"field-{code}"] for code in form.all("reason")}
+    return DecisionForm(form["verdict"], chosen, form["note"].strip())
 
 
-def _check(verdict: str, grounds: Sequence[str]) -> None:
-    """See that the verdict and the ticked reasons say the same: the keys of both verdicts are close."""
-    if verdict not in ("pass", "refuse"):
-        raise InvalidInput("choose: pass or refuse", "请选择通过或驳回")
-    if verdict == "pass" and grounds:
-        raise InvalidInput("untick the reasons to pass it, or refuse it", "如要通过，请先取消勾选驳回原因")
-    if verdict == "refuse" and not grounds:
-        raise InvalidInput("tick at least one reason to refuse it", "驳回时请至少勾选一条原因")
-
-
-def _grounds(fields: dict[str, list[str]]) -> list[str]:
-    codes = fields.get("reason", [])
-    return [f"{code}:{fields.get(f'field-{code}', [''])[-1]}" for code in codes]
-
-
-def _ticked(grounds: Sequence[str]) -> dict[str, str]:
-    return dict(each.split(":", 1) for each in grounds)
-
-
-def _note(fields: dict[str, list[str]]) -> str:
-    return fields.get("note", [""])[-1].strip()
-
-
-def _pair(text: str) -> tuple[int, int] | None:
-    """Return the signature and the version that a row of the queue showed."""
-    number, _, version = text.partition(":")
-    return (int(number), int(version)) if _number(number) and _number(version) else None
-
-
-def _position(text: str) -> tuple[int, int]:
-    at, _, number = text.partition("-")
-    return (int(at), int(number)) if _number(at) and _number(number) else (0, 0)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+def _pair(text: str, separator: str) -> tuple[int, int]:
+    """Return two numbers: a signature and its version, or a position in the queue; (0, 0) for other text."""
+    first, _, second = text.partition(separator)
+    pair = to_int(first), to_int(second)
+    return pair if all(pair) else (0, 0)

@@ -1,10 +1,10 @@
-"""Evidence for browsers: a re-encoded preview, or the original as a download; never the original inline."""
+"""Images for browsers: a re-encoded preview, or the original as a download; never the original inline."""
 
 from __future__ import annotations
 
 import io
 
-from smsign.console.context import Context, not_here
+from smsign.console.context import Context, not_found
 from smsign.http.wire import Response
 from smsign.storage.blobs.upload import on_decoder
 from smsign.storage.rows import signatures as rows
@@ -22,24 +22,23 @@ _HEADERS = (
 
 
 async def show(ctx: Context, signature: int, version: int, slot: str) -> Response:
-    """Answer one image, for who may see the signature."""
+    """Return one image of a signature that the user may see."""
     found = await ctx.signature(signature)
     images = await rows.list_images(ctx.db.read, found.app_id, found.id, version)
     image = next((each for each in images if each.slot == slot), None)
     if image is None:
-        raise not_here()
+        raise not_found()
     data = await ctx.service.blobs.get(image.sha256)
-    size = ctx.query.get("size", "large")
-    if size == "original":
+    if ctx.query["size"] == "original":
         name = f'attachment; filename="{found.id}-{version}-{slot}.{image.type}"'.encode()
         kind = _TYPES[image.type]
         return Response(200, data, ((b"content-type", kind), (b"content-disposition", name), *_HEADERS))
-    preview = await on_decoder(_preview, data, SIZES.get(size, SIZES["large"]))
+    preview = await on_decoder(_preview, data, SIZES.get(ctx.query["size"], SIZES["large"]))
     return Response(200, preview, ((b"content-type", b"image/webp"), *_HEADERS))
 
 
 def _preview(data: bytes, side: int) -> bytes:
-    """Return the image anew from its pixels, upright, no side longer than `side`."""
+    """Return the image encoded anew from its pixels, upright, no side longer than `side`."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
@@ -50,6 +49,6 @@ def _preview(data: bytes, side: int) -> bytes:
             upright = upright.point(lambda grey: grey * (1 / 256)).convert("L")
         upright.thumbnail((side, side))
         out = io.BytesIO()
-        clear = "A" in upright.getbands() or "transparency" in upright.info
-        upright.convert("RGBA" if clear else "RGB").save(out, "WEBP", quality=82, method=2)
+        transparent = "A" in upright.getbands() or "transparency" in upright.info
+        upright.convert("RGBA" if transparent else "RGB").save(out, "WEBP", quality=82, method=2)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""A person's own page: password, second factor, sessions."""
+"""The user's own account: password, two-factor authentication, sessions."""
 
 from __future__ import annotations
 
@@ -14,51 +14,42 @@ from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
 
 ME = f"{HOME}/me"
-FRESH_US = 300_000_000
+RECENT_US = 300_000_000
 _ENROLMENT = "enrolment"
 
 
 async def show(ctx: Context) -> Response:
-    """Show the person's own settings."""
-    sessions = await rows.list_sessions(ctx.db.read, ctx.person.id)
-    return ctx.page("me.html", sessions=sessions, done=ctx.done("password", "totp", "session", "sso"))
+    """Show the user's own account."""
+    sessions = await rows.list_sessions(ctx.db.read, ctx.user.id)
+    return ctx.page("me.html", sessions=sessions, notice=ctx.notice("saved"))
 
 
 async def change_password(ctx: Context) -> Response:
     """Set a new password; other sessions end."""
-    fields = await ctx.fields()
-    await confirm(ctx, fields.get("old", ""))
+    form = await ctx.form()
+    await confirm_password(ctx, form["old"])
     await actions.change_password(
-        ctx.db,
-        account=ctx.person,
-        password=fields.get("password", ""),
-        keep=ctx.session_id,
-        now=ctx.now,
+        ctx.db, account=ctx.user, password=form["password"], keep=ctx.session_id, now=ctx.now
     )
-    return ctx.go(ME, done="password")
+    return ctx.redirect(ME, notice="saved")
 
 
 async def show_totp(ctx: Context) -> Response:
-    """Show a new secret for an authenticator app; it counts once a code of it came back."""
+    """Show a new secret for an authenticator app."""
     return _show_totp(ctx, totp.make_secret(), error=None)
 
 
 async def turn_on_totp(ctx: Context) -> Response:
-    """Turn the second factor on, and show the recovery codes this once."""
-    fields = await ctx.fields()
+    """Turn two-factor authentication on if the code is correct, and show the recovery codes."""
+    form = await ctx.form()
     try:
-        sealed = bytes.fromhex(fields.get("sealed", ""))
-        secret = ctx.service.vault.unseal(sealed, app_key=f"{_ENROLMENT}:{ctx.person.id}")
+        sealed = bytes.fromhex(form["sealed"])
+        secret = ctx.service.vault.unseal(sealed, app_key=f"{_ENROLMENT}:{ctx.user.id}")
     except (ValueError, SetupError):
-        raise InvalidInput("code: start again", "请重新开始") from None
+        raise InvalidInput("code: start the set-up again", "请重新开始设置") from None
     try:
         codes = await totp.turn_on(
-            ctx.db,
-            ctx.service.vault,
-            account=ctx.person,
-            secret=secret,
-            code=fields.get("code", ""),
-            now=ctx.now,
+            ctx.db, ctx.service.vault, account=ctx.user, secret=secret, code=form["code"], now=ctx.now
         )
     except InvalidInput as error:
         return _show_totp(ctx, secret, error=error)
@@ -66,54 +57,46 @@ async def turn_on_totp(ctx: Context) -> Response:
 
 
 async def turn_off_totp(ctx: Context) -> Response:
-    """Turn the second factor off."""
-    await confirm(ctx, (await ctx.fields()).get("password", ""))
-    await totp.turn_off(ctx.db, account=ctx.person, actor=ctx.person.actor, now=ctx.now)
-    return ctx.go(ME, done="totp")
+    """Turn two-factor authentication off."""
+    await confirm_password(ctx, (await ctx.form())["password"])
+    await totp.turn_off(ctx.db, account=ctx.user, actor=ctx.user.actor, now=ctx.now)
+    return ctx.redirect(ME, notice="saved")
 
 
 async def end_session(ctx: Context, session: int) -> Response:
-    """End one of the person's sessions."""
+    """End one of the user's sessions."""
     leaves = session == ctx.session_id
-    await actions.sign_out(ctx.db, account=ctx.person, session_id=session, leaves=leaves)
-    return ctx.go(ME, done="session")
+    await actions.sign_out(ctx.db, account=ctx.user, session_id=session, leaves=leaves)
+    return ctx.redirect(ME, notice="saved")
 
 
-async def confirm(ctx: Context, password: str) -> None:
-    """See that the person at the keyboard is the one who signed in.
+async def confirm_password(ctx: Context, password: str) -> None:
+    """Check the password once more before a sensitive action; without one, the sign-in must be recent.
 
-    Raises: InvalidInput for a wrong password, ApiError 50009 after too many.
+    Raises: InvalidInput for a wrong password, ApiError 50009 after too many failures.
     """
-    if not ctx.person.password:  # one who signs in elsewhere shows it by having done so just now
-        if ctx.session is None or ctx.session.created_at < ctx.now - FRESH_US:
+    if not ctx.user.password:  # signed in by single sign-on only
+        if ctx.session is None or ctx.session.created_at < ctx.now - RECENT_US:
             raise InvalidInput(
-                "sign out and in again first, to show that it is you", "请先退出并重新登录以确认身份"
+                "sign out and sign in again to confirm your identity", "请先退出并重新登录以确认身份"
             )
         return
-    key, address, now_s = f"confirm:{ctx.person.id}", ctx.request.address, ctx.now / 1e6
+    key, address, now_s = f"confirm:{ctx.user.id}", ctx.request.address, ctx.now / 1e6
     ctx.service.throttle.check(key, address, now_s)
-    if await actions.check_password(ctx.db, name=ctx.person.name, password=password) is None:
+    if await actions.check_password(ctx.db, name=ctx.user.name, password=password) is None:
         ctx.service.throttle.failed(key, address, now_s)
-        raise InvalidInput("password: not the one that you sign in with", "密码：与登录密码不一致")
+        raise InvalidInput("password: incorrect", "密码：不正确")
 
 
 def _show_totp(ctx: Context, secret: str, *, error: InvalidInput | None) -> Response:
     image = io.BytesIO()
-    segno.make(totp.make_uri(secret, name=ctx.person.name)).save(
-        image,
-        kind="svg",
-        xmldecl=False,
-        svgns=False,
-        omitsize=True,
-        border=2,
-        svgclass="qr",
-    )
-    sealed = ctx.service.vault.seal(secret, app_key=f"{_ENROLMENT}:{ctx.person.id}").hex()
+    code = segno.make(totp.make_uri(secret, name=ctx.user.name))
+    code.save(image, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=2, svgclass="qr")
     return ctx.page(
         "totp.html",
         status=422 if error else 200,
         secret=secret,
-        sealed=sealed,
+        sealed=ctx.service.vault.seal(secret, app_key=f"{_ENROLMENT}:{ctx.user.id}").hex(),
         qr=image.getvalue().decode(),
         error=error.text if error else None,
     )

@@ -1,7 +1,7 @@
-"""Single sign-on by OpenID Connect: authorization code with PKCE, state and nonce (OpenID Connect Core, 3.1).
+"""Single sign-on: the authorization code flow of OpenID Connect with PKCE, state and nonce (Core, 3.1).
 
-Who signs in this way is known by issuer and subject. An account gets connected by an invitation link or
-by its person, signed in; nobody gets in by a name or an address that a provider claims.
+An identity is an issuer and a subject. It is linked to an account by an invitation, or by the signed-in user;
+a name or an e-mail address that the provider claims never gives access.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import logging
 import re
 import secrets
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 
 from smsign.actions import accounts as actions
-from smsign.console.context import HOME, Context, not_here
-from smsign.console.people import start
+from smsign.console.context import HOME, Context, not_found
+from smsign.console.session import start_session
 from smsign.errors import InvalidInput, SetupError
 from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
@@ -31,27 +30,27 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "PS
 
 
 class PendingLogin(msgspec.Struct):
-    """What is remembered, sealed in a cookie, while the browser is at the provider."""
+    """A login that has not returned from the provider yet; stored in a cookie, encrypted."""
 
     state: str
     nonce: str
     verifier: str
-    welcome: str
+    invitation: str
     to: str
-    at: int
+    started_at: int
 
 
-async def begin(ctx: Context) -> Response:
-    """Send the browser to the provider; with `welcome`, an invitation is used on the way back."""
+async def start(ctx: Context) -> Response:
+    """Redirect to the provider; with `welcome`, the token of an invitation to accept afterwards."""
     settings = ctx.service.settings
     if not settings.oidc_issuer:
-        raise not_here()
+        raise not_found()
     pending = PendingLogin(
         secrets.token_urlsafe(24),
         secrets.token_urlsafe(24),
         secrets.token_urlsafe(48),
-        ctx.query.get("welcome", "")[:100],
-        ctx.query.get("to", "")[:200],
+        ctx.query["welcome"][:100],
+        ctx.query["to"][:200],
         ctx.now,
     )
     try:
@@ -64,51 +63,48 @@ async def begin(ctx: Context) -> Response:
                 code_verifier=pending.verifier,
             )
     except Exception as error:
-        raise _told(ctx, error) from error
+        raise _failed(ctx, error) from error
     sealed = ctx.service.vault.seal(msgspec.json.encode(pending).decode(), app_key=COOKIE)
     ctx.set_cookie(COOKIE, sealed.hex(), age_s=COOKIE_S)
-    return ctx.leave(url)
+    return ctx.redirect_away(url)
 
 
-async def finish(ctx: Context) -> Response:
-    """Take the browser back: prove who it is, then start a session."""
+async def complete(ctx: Context) -> Response:
+    """Handle the provider's redirect: verify the ID token, then start a session or link the identity."""
     settings = ctx.service.settings
     if not settings.oidc_issuer:
-        raise not_here()
+        raise not_found()
     pending = _pending_login(ctx)
     ctx.set_cookie(COOKIE, "")
-    given = {name: values[-1] for name, values in parse_qs(ctx.request.query).items()}
-    if (
-        not secrets.compare_digest(given.get("state", "").encode(), pending.state.encode())
-        or "code" not in given
-    ):
-        raise _failed()
+    state_matches = secrets.compare_digest(ctx.query["state"].encode(), pending.state.encode())
+    if not state_matches or "code" not in ctx.query:
+        raise _error()
     try:
-        claims = await _prove(ctx, pending, given["code"])
-    except Exception as error:  # whatever a provider sends, or does not: the person may try again
-        raise _told(ctx, error) from error
+        claims = await _fetch_claims(ctx, pending, ctx.query["code"])
+    except Exception as error:  # any failure at the provider: the user may try again
+        raise _failed(ctx, error) from error
     identity = (settings.oidc_issuer, str(claims["sub"]))
     found = await rows.find_identity(ctx.db.read, *identity)
     if found is not None:
         account = await rows.get(ctx.db.read, found)
         if not account.enabled:
-            raise _stranger()
-        return await start(ctx, account, pending.to)
-    if pending.welcome:
+            raise _not_linked()
+        return await start_session(ctx, account, pending.to)
+    if pending.invitation:
         account = await actions.accept(
-            ctx.db, token=pending.welcome, name=_name(claims), now=ctx.now, identity=identity
+            ctx.db, token=pending.invitation, name=_name(claims), now=ctx.now, identity=identity
         )
-        return await start(ctx, account, "")
+        return await start_session(ctx, account, "")
     if ctx.account is not None:
         await actions.connect(
             ctx.db, account=ctx.account, issuer=identity[0], subject=identity[1], now=ctx.now
         )
-        return ctx.go(f"{HOME}/me", done="sso")
-    raise _stranger()
+        return ctx.redirect(f"{HOME}/me", notice="saved")
+    raise _not_linked()
 
 
-async def _prove(ctx: Context, pending: PendingLogin, code: str) -> dict[str, Any]:
-    """Return the claims of the ID token, its signature, issuer, audience, times and nonce checked."""
+async def _fetch_claims(ctx: Context, pending: PendingLogin, code: str) -> dict[str, Any]:
+    """Exchange the code; return the claims of the ID token after all checks, and of the UserInfo endpoint."""
     from joserfc import jwt
     from joserfc.jwk import KeySet
 
@@ -118,11 +114,11 @@ async def _prove(ctx: Context, pending: PendingLogin, code: str) -> dict[str, An
         token = await client.fetch_token(
             provider["token_endpoint"], code=code, code_verifier=pending.verifier
         )
-        answer = await client.request("GET", provider["jwks_uri"], withhold_token=True)
-        keys = KeySet.import_key_set(answer.raise_for_status().json())
-        about: dict[str, Any] = {}
+        response = await client.request("GET", provider["jwks_uri"], withhold_token=True)
+        keys = KeySet.import_key_set(response.raise_for_status().json())
+        user_info: dict[str, Any] = {}
         if "userinfo_endpoint" in provider:
-            about = (await client.get(provider["userinfo_endpoint"])).raise_for_status().json()
+            user_info = (await client.get(provider["userinfo_endpoint"])).raise_for_status().json()
     decoded = jwt.decode(token["id_token"], keys, algorithms=ALGORITHMS)
     registry = jwt.JWTClaimsRegistry(
         leeway=60,
@@ -134,26 +130,26 @@ async def _prove(ctx: Context, pending: PendingLogin, code: str) -> dict[str, An
         nonce={"essential": True, "value": pending.nonce},
     )
     registry.validate(decoded.claims)
-    if about.get("sub") != decoded.claims["sub"]:  # it may only add to what was signed (5.3.4)
-        about = {}
-    return about | decoded.claims
+    if user_info.get("sub") != decoded.claims["sub"]:  # not this user's (5.3.4)
+        user_info = {}
+    return user_info | decoded.claims
 
 
 async def _discover(client: Any, issuer: str) -> dict[str, Any]:
-    """Return what the provider says of itself (OpenID Connect Discovery, 4).
+    """Return the provider's metadata (OpenID Connect Discovery, 4).
 
-    Raises: ValueError when it speaks for another issuer, and what the client raises.
+    Raises: ValueError if the metadata names another issuer; and what the client raises.
     """
     url = issuer.rstrip("/") + "/.well-known/openid-configuration"
-    answer = await client.request("GET", url, withhold_token=True)
-    provider = dict(answer.raise_for_status().json())
+    response = await client.request("GET", url, withhold_token=True)
+    provider = dict(response.raise_for_status().json())
     if str(provider.get("issuer", "")).rstrip("/") != issuer.rstrip("/"):
-        raise ValueError(f"it calls itself {provider.get('issuer')}, not {issuer}")
+        raise ValueError(f"the metadata names the issuer {provider.get('issuer')}, not {issuer}")
     return provider
 
 
 def _client(ctx: Context) -> Any:
-    # Loaded at first use: most servers have no provider.
+    # Imported at first use: most servers have no provider.
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
     settings = ctx.service.settings
@@ -172,32 +168,33 @@ def _pending_login(ctx: Context) -> PendingLogin:
         sealed = bytes.fromhex(ctx.cookies.get(COOKIE, ""))
         pending = msgspec.json.decode(ctx.service.vault.unseal(sealed, app_key=COOKIE), type=PendingLogin)
     except (ValueError, SetupError, msgspec.MsgspecError):
-        raise _failed() from None
-    if pending.at < ctx.now - COOKIE_S * 1_000_000:
-        raise _failed()
+        raise _error() from None
+    if pending.started_at < ctx.now - COOKIE_S * 1_000_000:
+        raise _error()
     return pending
 
 
 def _name(claims: dict[str, Any]) -> str:
-    told = str(claims.get("preferred_username") or claims.get("email") or f"sso-{claims['sub']}")
-    return re.sub(r"[^a-z0-9._@-]", "-", told.lower())[:64].lstrip("._@-")
+    name = str(claims.get("preferred_username") or claims.get("email") or f"sso-{claims['sub']}")
+    return re.sub(r"[^a-z0-9._@-]", "-", name.lower())[:64].lstrip("._@-")
 
 
-def _told(ctx: Context, error: Exception) -> InvalidInput:
+def _failed(ctx: Context, error: Exception) -> InvalidInput:
+    """Log what failed; return the error that the user sees."""
     reason = f"{type(error).__name__}: {error}"[:300]
     log.warning("single sign-on failed", extra={"reason": reason, "request_id": ctx.request.id})
-    return _failed()
+    return _error()
 
 
-def _failed() -> InvalidInput:
+def _error() -> InvalidInput:
     return InvalidInput(
-        "the single sign-on did not work; start again from the sign-in page",
+        "single sign-on failed; start again from the sign-in page",
         "单点登录失败，请从登录页重新开始",
     )
 
 
-def _stranger() -> InvalidInput:
+def _not_linked() -> InvalidInput:
     return InvalidInput(
-        "no account here is connected with that sign-in; ask an admin for an invitation",
-        "该登录未关联任何账号，请向管理员索取邀请链接",
+        "no account is linked to this identity; ask an admin for an invitation",
+        "该身份未关联任何账号，请向管理员索取邀请链接",
     )

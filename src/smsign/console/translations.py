@@ -1,4 +1,4 @@
-"""The words of the pages: English is what the templates say, Chinese is kept beside it."""
+"""The translations of the pages: templates contain the English, words.zh.json the Chinese of each text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import msgspec
 
 @cache
 def words(language: str) -> Mapping[str, str]:
-    """Return text of a template -> what the reader sees.
+    """Return text of a template -> what the page shows.
 
-    In English only names of fields, events and the like differ, which templates make up as they go.
+    words.en.json holds only the texts whose key is composed, such as `event signature.passed`.
     """
     text = resources.files("smsign.console").joinpath(f"words.{language}.json").read_bytes()
     return msgspec.json.decode(text, type=dict[str, str])

@@ -1,11 +1,11 @@
-// What pages gain with scripts on: the reader's time zone, keys, live queue, the viewer, drag and drop.
+// Progressive enhancement: time zone, keyboard shortcuts, live queue, image viewer, drag and drop.
 // Every form works without this file.
 "use strict";
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector, root = document) => root.querySelector(selector);
 
-// The server prints times in this zone from the next page on.
+// The server prints times in this time zone from the next page on.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.includes(`smsign_zone=${zone}`)) {
   document.cookie = `smsign_zone=${zone}; Path=/console; Max-Age=31536000; SameSite=Lax`;
@@ -16,45 +16,45 @@ for (const button of all("[data-dialog]")) {
   button.addEventListener("click", () => document.getElementById(button.dataset.dialog).showModal());
 }
 
-// A form is sent once: a double click, or a second press while the answer is on its way, would meet what the first did.
-let sent = new WeakSet();
+// A form is submitted once: a second click or key press before the response would act on a changed page.
+let submitted = new WeakSet();
 document.addEventListener("submit", (event) => {
   if (event.target.method === "dialog" || event.target.method === "get") return;
-  if (sent.has(event.target)) return event.preventDefault();
-  sent.add(event.target);
-  setTimeout(() => sent.delete(event.target), 10000); // whoever stopped it may send it again
+  if (submitted.has(event.target)) return event.preventDefault();
+  submitted.add(event.target);
+  setTimeout(() => submitted.delete(event.target), 10000); // after a cancelled request it may be submitted again
 });
-addEventListener("pageshow", (event) => { if (event.persisted) sent = new WeakSet(); });
+addEventListener("pageshow", (event) => { if (event.persisted) submitted = new WeakSet(); });
 
-// Keys: data-hot names the key of a button (clicked) or a field (focused).
+// Keyboard shortcuts: data-hot names the key of a button (clicked) or a field (focused).
 const typing = (target) => target.matches("input:not([type=checkbox]), textarea, select");
-const more = {}; // key -> function, for what is no button
+const handlers = {}; // key -> function, for shortcuts without a button
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
   if (event.key === "Escape" && typing(event.target)) return event.target.blur();
   if (typing(event.target)) return;
-  if (event.key === "Enter" && event.target.matches("[name=reason], [name=id]")) event.preventDefault(); // else it sends the form
+  if (event.key === "Enter" && event.target.matches("[name=reason], [name=id]")) event.preventDefault(); // it would submit the form
   const key = event.key === "=" ? "+" : event.key;
   const hot = one(`[data-hot="${CSS.escape(key)}"]`);
   if (hot) {
     event.preventDefault();
-    if (event.repeat && !hot.closest("[data-viewer]")) return; // a key that is held down decides once
+    if (event.repeat && !hot.closest("[data-viewer]")) return; // a key held down repeats
     hot.matches("textarea") ? hot.focus() : hot.click();
-  } else if (more[key]?.(event)) {
+  } else if (handlers[key]?.(event)) {
     event.preventDefault();
   }
 });
 for (const box of all("#decide [data-key]")) {
-  more[box.dataset.key] = () => { box.click(); return true; };
+  handlers[box.dataset.key] = () => { box.click(); return true; };
 }
 
-// The queue: rows are walked with j and k, and come anew whenever the server says that something changed.
+// The queue: j and k select a row; the rows are reloaded whenever the server sends an event.
 const rows = one("#rows");
 if (rows) {
-  let at = -1, place = "none";
+  let at = -1, selected = "none";
   const mark = (list) => {
     list.forEach((row, index) => row.classList.toggle("here", index === at));
-    place = list[at]?.id ?? "none";
+    selected = list[at]?.id ?? "none";
   };
   const step = (by) => {
     const list = all("[data-row]", rows);
@@ -64,19 +64,19 @@ if (rows) {
     one("a.sign", list[at] ?? rows)?.focus({ preventScroll: true });
     return true;
   };
-  const here = (selector) => { const found = one(`.here ${selector}`, rows); found?.click(); return Boolean(found); };
-  more.j = () => step(1);
-  more.k = () => step(-1);
-  more.x = () => here("input[type=checkbox]:enabled");
-  more.Enter = (event) => !event.repeat && event.target.matches("body, main, .here a.sign") && here("button");
-  // After a swap the same row is walked on, and the focus stays: where it was (htmx goes by the id), or in the row that is there now.
+  const click = (selector) => { const found = one(`.here ${selector}`, rows); found?.click(); return Boolean(found); };
+  handlers.j = () => step(1);
+  handlers.k = () => step(-1);
+  handlers.x = () => click("input[type=checkbox]:enabled");
+  handlers.Enter = (event) => !event.repeat && event.target.matches("body, main, .here a.sign") && click("button");
+  // After a swap the same row stays selected, and focused: by its id (htmx), or else the row now in its place.
   let focused = -1;
   rows.addEventListener("htmx:beforeSwap", () => {
     focused = all("[data-row]", rows).findIndex((row) => row.contains(document.activeElement));
   });
   rows.addEventListener("htmx:afterSettle", () => {
     const list = all("[data-row]", rows);
-    const same = list.findIndex((row) => row.id === place);
+    const same = list.findIndex((row) => row.id === selected);
     at = same >= 0 ? same : Math.min(at, list.length - 1);
     mark(list);
     if (focused >= 0 && !rows.contains(document.activeElement)) {
@@ -84,38 +84,38 @@ if (rows) {
     }
   });
   rows.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
-  let source, late = false;
-  const look = () => {
-    late = all("[name=id]:checked", rows).length > 0; // not while rows are ticked, but as soon as none is
-    if (!late) htmx.trigger(document.body, "queue");
+  let source, stale = false;
+  const reload = () => {
+    stale = all("[name=id]:checked", rows).length > 0; // wait until no row is checked
+    if (!stale) htmx.trigger(document.body, "queue");
   };
-  rows.addEventListener("change", () => { if (late) look(); });
-  const listen = () => {
-    source = new EventSource(rows.dataset.live);
-    source.addEventListener("queue", look);
-    source.addEventListener("open", look); // it tells nothing of what changed before it was heard
-    source.addEventListener("error", () => { // browsers come back by themselves, but not after a proxy's 502
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => { look(); listen(); }, 5000);
+  rows.addEventListener("change", () => { if (stale) reload(); });
+  const connect = () => {
+    source = new EventSource(rows.dataset.stream);
+    source.addEventListener("queue", reload);
+    source.addEventListener("open", reload); // changes before the connection send no event
+    source.addEventListener("error", () => { // browsers reconnect by themselves, but not after a 502 of a proxy
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { reload(); connect(); }, 5000);
     });
   };
-  listen();
+  connect();
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
-// The lease: kept while the page is open, given back when it is left in another way than by a form.
+// The lease: renewed while the page is open, released when the page is left other than by a form.
 const desk = one("[data-lease]");
 if (desk) {
   const path = desk.dataset.lease;
-  let left = false;
-  document.addEventListener("submit", (event) => { left ||= event.target.method !== "dialog"; });
+  let submitting = false;
+  document.addEventListener("submit", (event) => { submitting ||= event.target.method !== "dialog"; });
   const renew = async () => {
-    const answer = await fetch(`${path}/renew`, { method: "POST" });
-    if (answer.status === 409) location.reload();
-    one("[data-signed-out]").hidden = answer.status !== 401; // the page stays, with what was typed
+    const response = await fetch(`${path}/renew`, { method: "POST" });
+    if (response.status === 409) location.reload();
+    one("[data-signed-out]").hidden = response.status !== 401; // the form keeps what was typed
   };
   setInterval(() => renew().catch(() => {}), 30000);
-  addEventListener("pagehide", () => { if (!left) navigator.sendBeacon(`${path}/release`); });
+  addEventListener("pagehide", () => { if (!submitting) navigator.sendBeacon(`${path}/release`); });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
@@ -123,7 +123,7 @@ if (desk) {
 const viewer = one("[data-viewer]");
 const images = viewer ? all(".stage li", viewer) : [];
 if (images.length) {
-  let at = 0, zoom = 1, turn = 0;
+  let at = 0, zoom = 1, angle = 0;
   const stage = one(".stage", viewer);
   viewer.classList.add("live");
   one(".bar", viewer).hidden = false;
@@ -132,19 +132,19 @@ if (images.length) {
     one("[data-place]", viewer).textContent = `${at + 1} / ${images.length}`;
     const image = one("img", images[at]);
     viewer.classList.toggle("zoomed", zoom !== 1);
-    const quarter = turn % 180 !== 0;
-    image.style.transform = turn ? `rotate(${turn}deg)` : "";
+    const sideways = angle % 180 !== 0;
+    image.style.transform = angle ? `rotate(${angle}deg)` : "";
     image.style.width = zoom === 1 ? "" : `${stage.clientWidth * zoom}px`;
-    image.style.margin = quarter && zoom !== 1 ? `${(image.width - image.height) / 2}px auto` : "";
+    image.style.margin = sideways && zoom !== 1 ? `${(image.width - image.height) / 2}px auto` : "";
   };
-  const reset = () => { zoom = 1; turn = 0; };
-  const acts = {
+  const reset = () => { zoom = 1; angle = 0; };
+  const actions = {
     next: () => { at = (at + 1) % images.length; reset(); },
-    before: () => { at = (at + images.length - 1) % images.length; reset(); },
+    previous: () => { at = (at + images.length - 1) % images.length; reset(); },
     in: () => { zoom = Math.min(8, zoom * 1.25); },
     out: () => { zoom = Math.max(0.25, zoom / 1.25); },
     fit: reset,
-    turn: () => { turn = (turn + 90) % 360; },
+    rotate: () => { angle = (angle + 90) % 360; },
     beside: () => {
       reset();
       const on = viewer.classList.toggle("beside");
@@ -152,7 +152,7 @@ if (images.length) {
     },
   };
   for (const button of all("[data-do]", viewer)) {
-    button.addEventListener("click", () => { acts[button.dataset.do](); show(); });
+    button.addEventListener("click", () => { actions[button.dataset.do](); show(); });
   }
   let from = null;
   stage.addEventListener("pointerdown", (event) => {
@@ -166,13 +166,13 @@ if (images.length) {
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
-    event.deltaY < 0 ? acts.in() : acts.out();
+    event.deltaY < 0 ? actions.in() : actions.out();
     show();
   }, { passive: false });
   show();
 }
 
-// Evidence: images are dropped on a slot, several at once fill the next ones; each shows what it holds.
+// Drag and drop of images on a slot; several at once fill the next free slots. Each slot shows a preview.
 const drops = one("[data-drops]");
 if (drops) {
   const slots = all(".drop", drops);
