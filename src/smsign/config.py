@@ -27,15 +27,15 @@ class Setting(msgspec.Struct, frozen=True):
     default: str | int
     help: str
     stored: bool = False
-    """Says where things are kept: every command takes it, not only `serve`."""
+    """Locates the data, so every command has it, not only `serve`."""
     worker: bool = False
-    """Of use to `smsign worker` too."""
+    """`smsign worker` has it too."""
     secret: bool = False
-    """May also come from a file that SMSIGN_NAME_FILE names."""
+    """May be read from a file named by SMSIGN_NAME_FILE."""
 
     @property
     def env(self) -> str:
-        """Return the environment variable."""
+        """Return the name of the environment variable."""
         return f"SMSIGN_{self.name.upper()}"
 
     @property
@@ -47,7 +47,7 @@ class Setting(msgspec.Struct, frozen=True):
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("data", "data", "Folder for the database, the images and the key.", stored=True),
+        Setting("data", "data", "Data folder: database, images and secret key.", stored=True),
         Setting(
             "database",
             "",
@@ -55,62 +55,66 @@ SETTINGS = {
             stored=True,
             secret=True,
         ),
-        Setting("database_pool", 10, "PostgreSQL connections of each process.", stored=True),
+        Setting("database_pool", 10, "Size of the PostgreSQL connection pool of each process.", stored=True),
         Setting(
             "blobs",
             "",
-            "Where images are kept: file:PATH or s3://BUCKET/PREFIX. Empty: DATA/blobs.",
+            "Blob store for the images: file:PATH or s3://BUCKET/PREFIX. Empty: DATA/blobs.",
             stored=True,
         ),
         Setting(
             "secret_key",
             "",
-            "64 hex digits that guard masterSecrets. Empty: DATA/secret.key, made at first start.",
+            "Key that encrypts masterSecrets: 64 hex digits. Empty: DATA/secret.key, made at first start.",
             stored=True,
             secret=True,
         ),
         Setting("host", "127.0.0.1", "Address to listen on."),
-        Setting("port", 8080, "Port to listen on. 0: any free one; the start says which."),
-        Setting("socket", "", "Unix socket to listen on, in place of host and port."),
-        Setting("workers", 1, "Server processes."),
-        Setting("tls_cert", "", "Certificate chain (PEM). With tls_key: serve HTTPS."),
+        Setting("port", 8080, "Port to listen on. 0: any free port, printed at the start."),
+        Setting("socket", "", "Unix socket to listen on instead of host and port."),
+        Setting("workers", 1, "Number of server processes."),
+        Setting("tls_cert", "", "Certificate chain (PEM); together with tls_key, enables HTTPS."),
         Setting("tls_key", "", "Private key of the certificate (PEM, PKCS#8)."),
-        Setting("stop_timeout", 30, "Seconds that requests in flight get to finish at a stop.", worker=True),
+        Setting(
+            "stop_timeout", 30, "Seconds for requests in flight to finish (graceful shutdown).", worker=True
+        ),
         Setting(
             "trusted_proxies",
             "",
-            "Addresses or networks, comma separated, whose X-Forwarded-For is believed.",
+            "Reverse proxies whose X-Forwarded-For is trusted: addresses or networks, comma separated.",
         ),
-        Setting("body_timeout", 10, "Seconds without progress after which an upload is refused."),
+        Setting("body_timeout", 10, "Seconds without progress after which an upload times out."),
         Setting(
-            "auth_failures", 10, "Wrong secrets for one key from one address, before both are throttled."
+            "auth_failures",
+            10,
+            "Failed authentications per key and address before throttling.",
         ),
-        Setting("auth_window", 60, "Seconds over which wrong secrets are counted."),
-        Setting("oidc_issuer", "", "Address of an OpenID Connect provider that people may sign in with."),
-        Setting("oidc_client_id", "", "What the provider calls this server."),
-        Setting("oidc_client_secret", "", "What the provider gave this server to prove itself.", secret=True),
-        Setting("content_min", 2, "Fewest characters of a signature."),
-        Setting("content_max", 8, "Most characters of a signature."),
-        Setting("image_bytes", 2_000_000, "Most bytes of an image."),
-        Setting("image_pixels", 25_000_000, "Most pixels (width × height) of an image."),
-        Setting("submissions_a_day", 0, "Most submissions of an application in a day (UTC); 0: no limit."),
+        Setting("auth_window", 60, "Seconds over which failed authentications are counted."),
+        Setting("oidc_issuer", "", "Single sign-on: URL of an OpenID Connect provider."),
+        Setting("oidc_client_id", "", "Client id of this server at the provider."),
+        Setting("oidc_client_secret", "", "Client secret of this server at the provider.", secret=True),
+        Setting("content_min", 2, "Minimum length of a signature, in characters."),
+        Setting("content_max", 8, "Maximum length of a signature, in characters."),
+        Setting("image_bytes", 2_000_000, "Maximum size of an image, in bytes."),
+        Setting("image_pixels", 25_000_000, "Maximum number of pixels (width × height) of an image."),
+        Setting("submissions_a_day", 0, "Maximum submissions per application and day (UTC); 0: no limit."),
         Setting(
             "sweep_hours",
             6,
-            "Hours between sweeps of images that no submission names and of old keys; 0: never.",
+            "Hours between garbage collections of unreferenced images and old Idempotency-Keys; 0: never.",
         ),
-        Setting("deliver", 1, "1: the server tells callbacks too; 0: leave that to `smsign worker`."),
-        Setting("callback_timeout", 10, "Seconds that a receiver of callbacks has to answer.", worker=True),
+        Setting("deliver", 1, "1: the server delivers callbacks; 0: only `smsign worker` does."),
+        Setting("callback_timeout", 10, "Timeout of a callback, in seconds.", worker=True),
         Setting(
             "callback_networks",
             "",
-            "Networks, comma separated, that callbacks may reach though they are not public.",
+            "Private networks that callbacks may reach (SSRF allow list), comma separated.",
             worker=True,
         ),
-        Setting("delivery_days", 30, "Days that deliveries are kept; 0: for ever.", worker=True),
-        Setting("log_format", "json", "json, or text for people.", worker=True),
+        Setting("delivery_days", 30, "Days after which deliveries are removed; 0: never.", worker=True),
+        Setting("log_format", "json", "json or text.", worker=True),
         Setting(
-            "language", "en", "en or zh: the language of answers when a request asks for none.", worker=True
+            "language", "en", "en or zh: the language of responses without Accept-Language.", worker=True
         ),
     )
 }
@@ -137,7 +141,7 @@ _CHOICES = {"log_format": ("json", "text"), "language": ("en", "zh")}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings, checked. Fields are the rows of SETTINGS; derived places are properties."""
+    """All settings, validated. The fields are the rows of SETTINGS; derived values are properties."""
 
     data: str
     database: str
@@ -178,22 +182,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def database_url(self) -> str:
-        """Return the database's URL, the embedded default filled in."""
+        """Return the URL of the database, by default SQLite in the data folder."""
         return self.database or f"sqlite:{self.folder / 'smsign.db'}"
 
     @property
     def blobs_url(self) -> str:
-        """Return the blob store's URL, the folder filled in."""
+        """Return the URL of the blob store, by default a folder in the data folder."""
         return self.blobs or f"file:{self.folder / 'blobs'}"
 
     @property
     def key_file(self) -> Path:
-        """Return the file of the secret key."""
+        """Return the path of the secret key."""
         return self.folder / "secret.key"
 
     @property
     def rules(self) -> Rules:
-        """Return the bounds of a submission."""
+        """Return the limits of a submission."""
         return Rules(
             content_min=self.content_min,
             content_max=self.content_max,
@@ -204,9 +208,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings, from all sources, checked.
+    """Return the validated settings from all sources.
 
-    Raises: SetupError, naming the setting, what is wrong and how to mend it.
+    Raises: SetupError that names the setting, the problem and the fix.
     """
     file = _read_file(flags, env)
     if unknown := [name for name in file if name not in SETTINGS]:
@@ -230,7 +234,7 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
         raise SetupError("oidc_issuer and oidc_client_id: set both, or neither")
     if settings.oidc_issuer and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", settings.oidc_issuer):
         raise SetupError(
-            f"oidc_issuer: {settings.oidc_issuer!r} is no address that starts with https:// or http://"
+            f"oidc_issuer: {settings.oidc_issuer!r} is not a URL that starts with https:// or http://"
         )
     return settings
 
@@ -239,7 +243,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(name: str, text: str) -> tuple[Network, ...]:
-    """Return the networks in the comma separated list that the setting `name` holds.
+    """Return the networks in `text`, the comma separated value of the setting `name`.
 
     Raises: SetupError.
     """
@@ -254,7 +258,7 @@ def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, An
     folder = flags.get("data") or env.get("SMSIGN_DATA") or SETTINGS["data"].default
     path = Path(named) if named else Path(str(folder)) / "smsign.toml"
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows begin with a BOM
+        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows write a byte order mark
     except FileNotFoundError:
         if named:
             raise SetupError(f"SMSIGN_CONFIG: {path} does not exist") from None
@@ -268,10 +272,10 @@ def _read_secret(variable: str, path: str) -> str:
         secret = Path(path).read_text("utf-8-sig").strip()
     except OSError as error:
         raise SetupError(f"{variable}: {path}: {error.strerror}") from error
-    except ValueError:  # what it says may quote the secret
-        raise SetupError(f"{variable}: {path} is no text in UTF-8") from None
+    except ValueError:  # its message may quote the secret
+        raise SetupError(f"{variable}: {path} is not UTF-8 text") from None
     if not secret:
-        raise SetupError(f"{variable}: {path} is empty; write it anew, or remove the variable")
+        raise SetupError(f"{variable}: {path} is empty; write the secret to it, or unset the variable")
     return secret
 
 

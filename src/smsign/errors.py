@@ -62,15 +62,23 @@ class Code(IntEnum):
         "the signature in use cannot be deleted",
         "The signature in use cannot be deleted",
     )
-    INVALID_PARAMETER = 51001, "invalid parameter", "A parameter of an added call is wrong (added by smsign)"
-    KEY_REUSED = 51002, "idempotency key reused", "Idempotency-Key of another request (added by smsign)"
+    INVALID_PARAMETER = (
+        51001,
+        "invalid parameter",
+        "Invalid parameter of an added call (added by smsign)",
+    )
+    KEY_REUSED = (
+        51002,
+        "idempotency key reused",
+        "Idempotency-Key used for another request (added by smsign)",
+    )
     TOO_MANY_SUBMISSIONS = (
         51003,
         "too many submissions",
-        "The application's limit for a day (added by smsign)",
+        "Daily limit of the application (added by smsign)",
     )
     UNKNOWN_CALLBACK = 51004, "unknown callback", "No such callback or delivery (added by smsign)"
-    NOT_VERIFIED = 51005, "callback not verified", "The address did not echo (added by smsign)"
+    NOT_VERIFIED = 51005, "callback not verified", "The address did not echo the echostr (added by smsign)"
 
 
 TEMPLATE_CODES = frozenset({Code.INVALID_TEMP_ID, Code.WRONG_TEMPLATE_TYPE})

@@ -1,4 +1,4 @@
-"""The composition root: settings in, a wired application out."""
+"""The composition root: make the ASGI application from the settings."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from smsign.worker.sender import make_sender
 log = logging.getLogger(__name__)
 
 GC_THRESHOLD = 20_000
-"""New containers between looks for cycles: a request leaves none behind, so few looks find any."""
+"""Allocations between runs of the cyclic garbage collector; requests leave no cycles behind."""
 
-LAST_WORDS_S = 0.5
-"""What the tasks have at least to end in, however little of `stop_timeout` the requests have left."""
+CLOSE_MIN_S = 0.5
+"""The time that background tasks have to finish, even if requests have used up `stop_timeout`."""
 
 
 def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> Server:
-    """Return the ASGI application; its stores are opened when the server starts it up.
+    """Return the ASGI application; its stores are opened at startup.
 
-    `started` is called on the loop once it is ready for requests.
+    `started` is called on the event loop once it is ready for requests.
     """
     tasks: list[asyncio.Task[None]] = []
     delivering: tuple[Deliverer, asyncio.Task[None]] | None = None
@@ -46,10 +46,10 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         stores, sender = await open_stores(settings), make_sender(settings)
         service = make_service(settings, stores, set_up(settings.log_format), sender)
         gc.collect()
-        gc.freeze()  # what is here stays: the collector need not look at it again and again
+        gc.freeze()  # the collector skips what has been loaded so far
         gc.set_threshold(GC_THRESHOLD)
         if settings.sweep_hours:
-            tasks.append(asyncio.create_task(_sweep_now_and_then(service)))
+            tasks.append(asyncio.create_task(_sweep_periodically(service)))
         tasks.append(asyncio.create_task(decide_test_signatures(service.db)))
         if settings.deliver:
             deliverer = Deliverer(stores, settings, sender, metrics.observe_delivery)
@@ -57,8 +57,8 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
         return service
 
     async def close_service(service: Service, left_s: float) -> None:
-        with contextlib.suppress(TimeoutError):  # a silent database holds up what is under way, and no stop
-            async with asyncio.timeout(max(left_s, LAST_WORDS_S)):
+        with contextlib.suppress(TimeoutError):  # a database may not respond
+            async with asyncio.timeout(max(left_s, CLOSE_MIN_S)):
                 await finish()
         await service.db.close()
         service.log.flush()
@@ -79,8 +79,8 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
     return Server(mounts, open_service, close_service, started)
 
 
-async def _sweep_now_and_then(service: Service) -> None:
-    # Processes and machines take turns by chance; an image swept twice is no harm.
+async def _sweep_periodically(service: Service) -> None:
+    # Jitter spreads the processes and machines; sweeping twice does no harm.
     while True:
         await asyncio.sleep(service.settings.sweep_hours * 3600 * random.uniform(0.5, 1.5))  # noqa: S311
         try:

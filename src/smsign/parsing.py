@@ -1,4 +1,4 @@
-"""Texts from outside to values, and back: whole numbers, and times as RFC 3339 writes them."""
+"""Parse whole numbers and RFC 3339 times, and format times."""
 
 from __future__ import annotations
 
