@@ -1,4 +1,4 @@
-"""What a signature may say."""
+"""The rules for the content of a signature."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENT = Path(smsign.__file__).parent / "api/openapi.json"
     "content",
     ["极光推送", "申请的签名", "AB", "a1", "极光2号", "〇二", "𠮷野家", "八个汉字正好八个", "𪜀𮯰你𰀀𱍐"],
 )
-def test_chinese_letters_and_digits_pass(content: str) -> None:
+def test_chinese_characters_letters_and_digits_are_valid(content: str) -> None:
     assert check(content, at_least=2, at_most=8) == []
 
 
@@ -48,7 +48,7 @@ def test_chinese_letters_and_digits_pass(content: str) -> None:
         ("\U000323b0\U00040000", "U+323B0"),
     ],
 )
-def test_all_else_is_named_in_the_answer(content: str, named: str) -> None:
+def test_invalid_characters_are_named_in_the_problem(content: str, named: str) -> None:
     [problem] = check(content, at_least=2, at_most=8)
     assert problem.field == "sign"
     assert named in problem.reason.en
@@ -56,27 +56,27 @@ def test_all_else_is_named_in_the_answer(content: str, named: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["字", "九个汉字就太多了呀", "a" * 100])
-def test_characters_are_counted_not_bytes(content: str) -> None:
+def test_the_length_is_counted_in_characters_not_bytes(content: str) -> None:
     [problem] = check(content, at_least=2, at_most=8)
     assert str(len(content)) in problem.reason.en
 
 
-def test_bytes_that_are_not_utf_8_are_called_so() -> None:
+def test_content_that_is_not_utf_8_is_a_problem() -> None:
     content = "极光".encode("gbk").decode("utf-8", "surrogateescape")
     assert any("UTF-8" in problem.reason.en for problem in check(content, at_least=2, at_most=8))
 
 
 @given(st.text(max_size=20))
-def test_whatever_passes_is_made_of_what_is_allowed(content: str) -> None:
+def test_valid_content_has_only_allowed_characters(content: str) -> None:
     if not check(content, at_least=2, at_most=8):
         assert 2 <= len(content) <= 8
         assert not set(content) & set("【】[]（）() \t\n\0")
-        # Python may not know yet what was added to the ideographic planes.
+        # The Unicode data of this Python may lack the newest ideographs.
         assert all(char.isalnum() or "\U00020000" <= char <= "\U000323af" for char in content)
 
 
 @pytest.mark.process
-def test_the_document_has_the_rule_to_the_letter() -> None:
+def test_the_pattern_in_openapi_matches_the_same_characters() -> None:
     submission = json.loads(DOCUMENT.read_bytes())["components"]["schemas"]["Submission"]
     pattern = re.compile(submission["properties"]["sign"]["pattern"])
     for point in range(sys.maxunicode + 1):
