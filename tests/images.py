@@ -56,3 +56,13 @@ def many_scans(count: int) -> bytes:
             b"\xff\xd9",
         )
     )
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def jpeg_segment(kind: int, body: bytes) -> bytes:
+    """Return a segment of a JPEG."""
+    return bytes([0xFF, kind]) + struct.pack(">H", 2 + len(body)) + body

@@ -95,8 +95,12 @@ SETTINGS = {
         Setting("oidc_client_secret", "", "Client secret of this server at the provider.", secret=True),
         Setting("content_min", 2, "Minimum length of a signature, in characters."),
         Setting("content_max", 8, "Maximum length of a signature, in characters."),
-        Setting("image_bytes", 2_000_000, "Maximum size of an image, in bytes."),
-        Setting("image_pixels", 25_000_000, "Maximum number of pixels (width × height) of an image."),
+        Setting("image_bytes", 2_097_152, "Maximum size of an image, in bytes."),
+        Setting(
+            "image_pixels",
+            25_000_000,
+            "Maximum number of pixels (width × height) of a colour image; grey and bilevel ones may have more.",
+        ),
         Setting("submissions_a_day", 0, "Maximum submissions per application and day (UTC); 0: no limit."),
         Setting(
             "sweep_hours",

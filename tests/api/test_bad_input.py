@@ -160,7 +160,7 @@ IMAGES: dict[str, Callable[[], list[bytes]]] = {
     "a TIFF": lambda: [noise(form="TIFF")],
     "an SVG": lambda: [b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'],
     "a program": lambda: [b"\x7fELF" + bytes(range(256)) * 20],
-    "one byte over 2 MB": lambda: [_padded_png(2_000_001)],
+    "one byte over 2 MB": lambda: [_padded_png(2_097_153)],
     "15 MB": lambda: [_padded_png(15_000_000)],
     "five of them": lambda: [noise(seed=seed) for seed in range(5)],
     "sixty of them": lambda: [noise(seed=seed) for seed in range(60)],
@@ -181,7 +181,7 @@ def test_an_image_field_sent_twice_is_refused(server: Server, reader: Key) -> No
 
 
 def test_an_image_of_exactly_the_limit_is_taken(server: Server, app: Key) -> None:
-    assert raw.create(server, app, GOOD, part("image0", _padded_png(2_000_000))).status == 200
+    assert raw.create(server, app, GOOD, part("image0", _padded_png(2_097_152))).status == 200
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from smsign.console import images as image_pages
 from smsign.console.context import Values
-from smsign.console.images import _preview
+from smsign.storage.blobs.decoder import preview as make_preview
 from smsign.storage.rows import signatures
 
 
@@ -35,7 +35,7 @@ def test_a_preview_has_the_brightness_of_the_original(
 ) -> None:
     out = io.BytesIO()
     Image.new(mode, (40, 30), colour).save(out, format)  # type: ignore[arg-type]
-    with Image.open(io.BytesIO(_preview(out.getvalue(), 320))) as preview:
+    with Image.open(io.BytesIO(make_preview(out.getvalue(), 320))) as preview:
         assert preview.size == (40, 30)
         grey = preview.convert("L").getpixel((20, 15))
     assert isinstance(grey, int)
@@ -47,7 +47,7 @@ def test_a_preview_follows_the_exif_orientation() -> None:
     exif[0x0112] = 6  # rotated to the right
     out = io.BytesIO()
     Image.new("RGB", (40, 30)).save(out, "JPEG", exif=exif)
-    with Image.open(io.BytesIO(_preview(out.getvalue(), 320))) as preview:
+    with Image.open(io.BytesIO(make_preview(out.getvalue(), 320))) as preview:
         assert preview.size == (30, 40)
 
 
@@ -74,7 +74,7 @@ async def test_at_most_two_previews_are_decoded_at_once(monkeypatch: pytest.Monk
     async def get(_: str) -> bytes:
         return b"image"
 
-    monkeypatch.setattr(image_pages, "_preview", preview)
+    monkeypatch.setattr(image_pages, "preview", preview)
     monkeypatch.setattr(signatures, "list_images", images)
     service = SimpleNamespace(blobs=SimpleNamespace(get=get))
     db, query = SimpleNamespace(read=None), Values({})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-
 from smsign.console.context import Context, not_found
 from smsign.http.wire import Response
-from smsign.storage.blobs.upload import on_decoder
+from smsign.storage.blobs.decoder import on_decoder, preview
 from smsign.storage.rows import signatures as rows
 
 SIZES = {"small": 320, "large": 2000}
@@ -33,22 +31,5 @@ async def show(ctx: Context, signature: int, version: int, slot: str) -> Respons
         name = f'attachment; filename="{found.id}-{version}-{slot}.{image.type}"'.encode()
         kind = _TYPES[image.type]
         return Response(200, data, ((b"content-type", kind), (b"content-disposition", name), *_HEADERS))
-    preview = await on_decoder(_preview, data, SIZES.get(ctx.query["size"], SIZES["large"]))
-    return Response(200, preview, ((b"content-type", b"image/webp"), *_HEADERS))
-
-
-def _preview(data: bytes, side: int) -> bytes:
-    """Return the image encoded anew from its pixels, upright, no side longer than `side`."""
-    from PIL import Image as Pillow
-    from PIL import ImageOps
-
-    with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-        image.draft("RGB", (side, side))
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
-            upright = upright.point(lambda grey: grey * (1 / 256)).convert("L")
-        upright.thumbnail((side, side))
-        out = io.BytesIO()
-        transparent = "A" in upright.getbands() or "transparency" in upright.info
-        upright.convert("RGBA" if transparent else "RGB").save(out, "WEBP", quality=82, method=2)
-    return out.getvalue()
+    webp = await on_decoder(preview, data, SIZES.get(ctx.query["size"], SIZES["large"]))
+    return Response(200, webp, ((b"content-type", b"image/webp"), *_HEADERS))

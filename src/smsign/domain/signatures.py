@@ -74,7 +74,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     content_min: int = 2
     content_max: int = 8
-    image_bytes: int = 2_000_000
+    image_bytes: int = 2_097_152
     image_pixels: int = 25_000_000
     submissions_a_day: int = 0
 
