@@ -99,7 +99,7 @@ SETTINGS = {
         Setting(
             "image_pixels",
             25_000_000,
-            "Maximum number of pixels (width × height) of a colour image; grey and bilevel ones may have more.",
+            "Maximum number of pixels (width × height) of a colour image; others may have more.",
         ),
         Setting("submissions_a_day", 0, "Maximum submissions per application and day (UTC); 0: no limit."),
         Setting(

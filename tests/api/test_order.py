@@ -223,8 +223,8 @@ def test_a_field_sent_twice_hides_nothing_else_that_is_wrong(server: Server, rea
     assert told == [
         ("remark", "sent twice"),
         ("type", "not a number from 1 to 7"),
-        ("sign", "not allowed: “!”"),
-        ("image0", "not a PNG or JPEG that can be decoded"),
+        ("sign", "not allowed: ! U+0021"),
+        ("image0", "not a PNG or JPEG"),
     ]
 
 

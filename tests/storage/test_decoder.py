@@ -130,6 +130,7 @@ def test_orientation_turns_the_preview(form: str, orientation: int, order: str) 
     assert shown.getpixel(corner.get(orientation, (2, 2))) < 60  # type: ignore[operator]
 
 
+@pytest.mark.process
 def test_random_metadata_never_keeps_an_accepted_image_from_being_shown() -> None:
     chance = random.Random(20261125)
     kinds = (
@@ -277,6 +278,7 @@ def test_pixels_are_bounded_by_the_memory_that_they_take(data: bytes, allowed: s
         inspect(data, PIXELS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["1", "L", "P"])
 def test_an_a4_scan_at_600_dpi_is_accepted_and_shown(mode: str) -> None:
     data = _save(Image.new("L", (4960, 7016), 255).convert(mode))

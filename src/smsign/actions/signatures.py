@@ -186,7 +186,7 @@ async def _validate(
     rules: Rules, fields: Mapping[str, str], uploads: Sequence[Upload]
 ) -> tuple[Submission, list[Problem]]:
     """Return what is submitted, and everything that is wrong with it."""
-    content = fields.get("sign", "")
+    content = contents.normalize(fields.get("sign", ""))
     texts = {name: text for name, text in fields.items() if name != "sign"}
     problems = signatures.check_fields(texts)
     if content:

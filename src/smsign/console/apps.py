@@ -11,6 +11,7 @@ from smsign.domain import sandbox
 from smsign.domain.accounts import Role
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback
+from smsign.domain.content import normalize
 from smsign.domain.events import Subject
 from smsign.domain.formats import FORMATS
 from smsign.domain.signatures import ID_MAX, Status
@@ -160,7 +161,7 @@ async def _page(ctx: Context, app: App, *, secret: str | None = None) -> Respons
         ctx.db.scan,
         app.id,
         status=STATUSES.get(state),
-        pattern=rows.containing(text),
+        pattern=rows.containing(normalize(text)),
         before=ctx.query.number("before") or ID_MAX + 1,
         limit=PAGE + 1,
     )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
+from smsign.domain.lookalikes import meant
 from smsign.errors import Code, Problem
 
 _ALLOWED = re.compile(
-    "[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff"
-    "\U00020000-\U0002a6df\U0002a700-\U0002ee5f\U0002f800-\U0002fa1f\U00030000-\U000323af]+"
+    "[A-Za-z0-9\u3007\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
+    "\U00020000-\U0002a6df\U0002a700-\U0002ee5f\U00030000-\U000323af]+"
 )
-"""ASCII letters and digits; 〇, Extension A, the CJK Unified Ideographs; Extensions B, C to F and I, the
-Compatibility Supplement, Extensions G and H. The pattern in `api/openapi.json` is the same."""
+"""ASCII letters and digits; 〇; the CJK Unified Ideographs: Extension A, the main block, the twelve among the
+compatibility ideographs, and Extensions B, C to F and I, G and H."""
 
 _QUOTED = 5  # how many invalid characters an error names
+
+
+def normalize(content: str) -> str:
+    """Return `content` with each CJK compatibility ideograph as the unified one that it stands for (NFC).
+
+    Two signatures that look the same are then the same text.
+    """
+    return content if content.isascii() else unicodedata.normalize("NFC", content)
 
 
 def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
@@ -43,11 +53,12 @@ def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
             )
         )
     elif wrong := [char for char in dict.fromkeys(content) if not _ALLOWED.fullmatch(char)]:
-        named = " ".join(_name(char) for char in wrong[:_QUOTED]) + (" …" if len(wrong) > _QUOTED else "")
+        more = " …" if len(wrong) > _QUOTED else ""
+        en, zh = ("; ".join(names) for names in zip(*map(_names, wrong[:_QUOTED]), strict=True))
         problems.append(
             _problem(
-                f"not allowed: {named}",
-                f"包含不允许的字符：{named}",
+                f"not allowed: {en}{more}",
+                f"包含不允许的字符：{zh}{more}",
                 "use Chinese characters, ASCII letters and digits; leave 【】, spaces and symbols out",
                 "只能使用汉字、英文字母和数字；不要带【】、空格和符号",
             )
@@ -55,8 +66,16 @@ def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
     return problems
 
 
-def _name(char: str) -> str:
-    return f"“{char}”" if char.isprintable() and char != " " else f"U+{ord(char):04X}"
+def _names(char: str) -> tuple[str, str]:
+    """Return a character, its code point and the allowed one that it looks like, in English and Chinese."""
+    name = f"U+{ord(char):04X}"
+    if char.isprintable() and char != " ":
+        name = f"{char} {name}"
+    like = meant(char)
+    if len(like) != 1 or not _ALLOWED.fullmatch(like):
+        return name, name
+    allowed = f"{like} U+{ord(like):04X}"
+    return f"{name} (you want {allowed})", f"{name}（应为 {allowed}）"
 
 
 def _problem(en: str, zh: str, hint_en: str, hint_zh: str) -> Problem:

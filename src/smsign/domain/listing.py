@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from smsign.domain.content import normalize
 from smsign.domain.signatures import Signature
 
 HIGHEST = "\U0010ffff"
@@ -52,9 +53,11 @@ def make_filters(
     cursor: Cursor | None,
 ) -> Filters:
     """Return the filters of a request; `since` is inclusive, `until` exclusive."""
-    low, high = prefix or "", (prefix or "") + HIGHEST
+    low = normalize(prefix or "")
+    high = low + HIGHEST
     if sign is not None:
-        low, high = max(low, sign), min(high, sign)
+        content = normalize(sign)
+        low, high = max(low, content), min(high, content)
     return Filters(
         status=status,
         use_status=use_status,
