@@ -59,7 +59,7 @@ def test_an_api_error_prints_all_details_and_exits_with_1(shell: Shell) -> None:
     done = shell.run("sign", "submit", "【坏】", "--field", f"remark={'长' * 101}")
     assert done.returncode == 1
     assert done.stderr.startswith("smsign: 50007 invalid body (request ")
-    assert "  sign: not allowed: “【” “】”; use " in done.stderr
+    assert "  sign: not allowed: 【 U+3010; 】 U+3011; use " in done.stderr
     assert "  remark: 101 characters" in done.stderr
     error = shell.json("sign", "submit", "短", code=1)["error"]
     assert (error["code"], error["details"][0]["field"]) == (50104, "sign")
