@@ -313,9 +313,7 @@ def test_a_trailing_slash_is_the_same_path(server: Server, app: Key) -> None:
     assert raw.send(server, raw.request("DELETE", f"/v1/sign/{sign_id}/", auth=basic(app))).status == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v1/sign//", "/v1/sign/1/2", "/v1//sign", "/V1/SIGN", "/v2/sign", "//v1/sign"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/sign//", "/v1/sign/1/2", "/V1/SIGN", "/v2/sign"])
 def test_other_paths_are_unknown_whoever_asks(server: Server, path: str) -> None:
     assert raw.send(server, raw.request("GET", path)).code == 50016
 

@@ -7,13 +7,16 @@ without either, with `application/octet-stream`, or with a whole local path.
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from smsign.domain import images, signatures
+from smsign.domain.media import kinds
 from smsign.domain.signatures import Rules
 from smsign.errors import ApiError, Code, Problem, Text
+from smsign.http.padding import PaddingFilter
 from smsign.http.service import Service
 from smsign.http.wire import Request, boundary
 from smsign.storage.blobs.upload import Upload
@@ -36,13 +39,13 @@ _TOO_MANY_PARTS = Problem.of(
     "请只提交接口定义的字段",
 )
 
-_ALIASES = {"image": images.UNNUMBERED}
-"""A published C# client sends the image of a new signature as `image`."""
+_BRACKETS = re.compile(r"\[\d*\]$")
+"""What axios and PHP add to the name of a field with several values: `images[]`, `images[0]`."""
 
 _UTF_8 = codecs.getincrementaldecoder("utf-8")
 
-_ABSENT = {"type": b"0", "remark": b"null"}
-"""What two published clients (C#, Java) send for a value that is not set."""
+_ABSENT = frozenset((b"null", b"undefined"))
+"""What clients in Java and JavaScript send for an optional value that is not set; a C# client, 0 as type."""
 
 _IDENTITY_ENCODINGS = frozenset(("binary", "8bit", "7bit"))
 """Values of Content-Transfer-Encoding that published Java clients send (RFC 7578, 4.7, allows no other)."""
@@ -85,8 +88,10 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
             "send the signature as a multipart form",
             "请以 multipart 表单提交签名",
         ) from None
+    delimiter = delimiter or boundary(request.header(b"content-type"))
+    padding = PaddingFilter(delimiter)
     parser = PushMultipartParser(
-        delimiter or boundary(request.header(b"content-type")),
+        delimiter,
         max_segment_count=PARTS_MAX,
         max_header_count=HEAD_LINES,
         max_header_size=HEAD_LINE_BYTES,
@@ -95,10 +100,10 @@ async def read_form(service: Service, request: Request, form: MultipartBody) -> 
     reader = _Reader(form, rules, service.blobs.spool)
     try:
         with parser:
-            await reader.feed(parser, first)
+            await reader.feed(parser, padding.feed(first))
             async for chunk in body:
-                if not parser.closed:
-                    await reader.feed(parser, chunk)
+                await reader.feed(parser, padding.feed(chunk))
+            await reader.feed(parser, padding.close())
     except ParserLimitReached as error:
         raise ApiError(Code.INVALID_BODY, [_TOO_MANY_PARTS]) from error
     except MultipartError as error:
@@ -127,16 +132,21 @@ class _Reader:
         self._rules = rules
         self._spool = spool
         self._name = ""
+        self._filename: str | None = None
         self._text = bytearray()
+        """The text of the part, or the first bytes of its image."""
         self._upload: Upload | None = None
         self._encoding = ""
         self.encoded: list[Problem] = []
         """Errors for encoded texts. Their content is unknown, so no other error is reported with them."""
 
     async def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
+        if not chunk or parser.closed:
+            return
         for event in parser.parse(chunk):
             if isinstance(event, MultipartSegment):
-                self._name = _ALIASES.get(event.name or "", event.name or "")
+                self._name = _field(event.name or "")
+                self._filename = event.filename
                 self._text.clear()
                 self._upload = None
                 more = len(event.headerlist) > 1  # most parts have Content-Disposition alone
@@ -147,15 +157,37 @@ class _Reader:
                 await self._write_image(bytes(event))
             elif self._name in signatures.FIELDS:
                 self._text += event[: TEXT_BYTES - len(self._text)]
+            elif len(self._text) < kinds.HEAD_BYTES:
+                self._text += event[: kinds.HEAD_BYTES - len(self._text)]
 
     async def _write_image(self, chunk: bytes) -> None:
         if self._upload is None:  # created at the first byte: an empty part counts as absent
             self._upload = Upload(self._name, self._spool, at_most=self._rules.image_bytes)
             self._form.uploads.append(self._upload)
+        self._text += chunk[: kinds.HEAD_BYTES - len(self._text)]
         await self._upload.write(chunk)
 
     def _end_part(self) -> None:
-        if not self._text or bytes(self._text) == _ABSENT.get(self._name):
+        if not self._text:
+            return
+        if self._upload is not None:
+            self._end_image(self._upload)
+        elif self._name in signatures.FIELDS:
+            self._end_text()
+        elif _is_image(bytes(self._text), self._filename):
+            self._form.problems.append(_unknown_image(self._name))
+
+    def _end_image(self, upload: Upload) -> None:
+        is_encoded = bool(self._encoding) and self._encoding not in _IDENTITY_ENCODINGS
+        if is_encoded:
+            self._form.problems.append(_encoded_image(self._name, self._encoding))
+        if is_encoded or (upload.size_bytes == len(self._text) and bytes(self._text) in _ABSENT):
+            self._form.uploads.remove(upload)
+            upload.discard()
+
+    def _end_text(self) -> None:
+        text = bytes(self._text)
+        if self._name != "sign" and (text in _ABSENT or (self._name, text) == ("type", b"0")):
             return
         if self._encoding and self._encoding not in _IDENTITY_ENCODINGS:
             self.encoded.append(_encoded(self._name, self._encoding))
@@ -169,6 +201,42 @@ class _Reader:
         # truncated text must not become one.
         whole = len(self._text) < TEXT_BYTES
         self._form.fields[self._name] = _UTF_8("surrogateescape").decode(self._text, final=whole)
+
+
+def _field(name: str) -> str:
+    """Return the field that a name means: brackets count for nothing behind the name of an image.
+
+    A published C# client sends the image of a new signature as `image`.
+    """
+    bare = _BRACKETS.sub("", name)
+    if bare in images.FIELDS:
+        return bare
+    return images.UNNUMBERED if bare == "image" else name
+
+
+def _is_image(head: bytes, filename: str | None) -> bool:
+    kind = kinds.name(head)
+    return kind in ("PNG", "JPEG") or (bool(filename) and kind in kinds.IMAGES)
+
+
+def _unknown_image(name: str) -> Problem:
+    return images.problem(
+        name[:100],
+        "not a field for an image",
+        "不是图片字段",
+        f"send it as {', '.join(images.NUMBERED)} or {images.UNNUMBERED}, or as {', '.join(images.NAMED)}",
+        f"请使用字段 {'、'.join(images.NUMBERED)} 或 {images.UNNUMBERED}，或 {'、'.join(images.NAMED)}",
+    )
+
+
+def _encoded_image(name: str, encoding: str) -> Problem:
+    return images.problem(
+        name,
+        f"encoded as {encoding[:20]}, which is not supported in a form",
+        f"使用了表单不支持的编码 {encoding[:20]}",
+        "send the bytes of the image as they are, without Content-Transfer-Encoding",
+        "请直接发送图片的原始字节，不带 Content-Transfer-Encoding",
+    )
 
 
 def _encoded(name: str, encoding: str) -> Problem:

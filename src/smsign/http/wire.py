@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -32,6 +33,10 @@ DRAIN_S = 3.0
 DRAIN_BYTES = 64 * 1024 * 1024
 
 SEND_LESS = Text("send less", "请减少提交的内容")
+
+_SLASHES = re.compile(r"/{2,}(?=.)")
+_MEDIA_TYPES = re.compile(r",\s*(?=[\w.+-]+/[\w.+-]+)")
+"""The comma between two values of Content-Type. One within a boundary has no media type behind it."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -63,6 +68,8 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, timeouts: BodyTimeouts) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        if "//" in self.path:  # a base URL with a slash at its end, and a path with one at its beginning
+            self.path = _SLASHES.sub("/", self.path)
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         if len(self.headers) < len(scope["headers"]):
             self.headers = _join(scope["headers"])
@@ -102,6 +109,8 @@ class Request:
         Raises: ApiError 50007 when it is larger than `at_most` bytes, when nothing arrives for `timeout_s`
         seconds, when it arrives slower than BODY_RATE, or when the client disconnects.
         """
+        if (encoding := self.header(b"content-encoding").strip().lower()) not in ("", "identity"):
+            raise _encoded_body(encoding)
         if (self.content_length or 0) > at_most:
             raise _too_large(at_most, hint)
         started = time.monotonic()
@@ -164,19 +173,38 @@ def boundary(content_type: str) -> bytes:
     and a boundary that begins with `=`), `multipart/form-data;; boundary=…` (the contract's own curl
     line), and quoted boundaries (several clients).
 
+    Of a header that was sent twice, or joined by a comma (Node's fetch with a copied header), the last value
+    with a boundary counts.
+
     Raises: ApiError 50017 for another media type, 50007 without a boundary.
     """
-    kind, _, parameters = content_type.partition(";")
-    if kind.strip().lower() != "multipart/form-data":
+    values = _MEDIA_TYPES.split(content_type)
+    forms = [value for value in values if value.partition(";")[0].strip().lower() == "multipart/form-data"]
+    if not forms:
         raise ApiError.of(
             Code.MEDIA_NOT_SUPPORTED,
             "Content-Type",
-            f"{kind.strip()[:80] or 'missing'}, not multipart/form-data",
+            f"{content_type.partition(';')[0].strip()[:80] or 'missing'}, not multipart/form-data",
             "不是 multipart/form-data",
             "send the form as multipart/form-data",
             "请以 multipart/form-data 提交表单",
         )
-    for parameter in parameters.split(";"):
+    for value in reversed(forms):
+        if found := _boundary(value):
+            return found
+    twice = len(values) > 1
+    raise ApiError.of(
+        Code.INVALID_BODY,
+        "Content-Type",
+        "sent twice, and neither has a boundary" if twice else "no boundary of 1 to 200 characters",
+        "重复发送，且均无有效的 boundary" if twice else "缺少有效的 boundary",
+        "let the HTTP library set Content-Type",
+        "请由 HTTP 库生成 Content-Type",
+    )
+
+
+def _boundary(content_type: str) -> bytes:
+    for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
         if name.strip().lower() == "boundary":
             value = value.strip()
@@ -184,14 +212,7 @@ def boundary(content_type: str) -> bytes:
                 value = value[1:-1]
             if 0 < len(value) <= 200:
                 return value.encode("latin-1")
-    raise ApiError.of(
-        Code.INVALID_BODY,
-        "Content-Type",
-        "no boundary of 1 to 200 characters",
-        "缺少有效的 boundary",
-        "let the HTTP library set Content-Type",
-        "请由 HTTP 库生成 Content-Type",
-    )
+    return b""
 
 
 def sign_id(text: str) -> int | None:
@@ -217,3 +238,14 @@ def language(accepted: str, default: str) -> str:
 def _too_large(at_most: int, hint: Text) -> ApiError:
     reason = Text(f"larger than {at_most:,} bytes", f"超过 {at_most:,} 字节")
     return ApiError(Code.INVALID_BODY, [Problem("body", reason, hint, Code.INVALID_BODY)])
+
+
+def _encoded_body(encoding: str) -> ApiError:
+    return ApiError.of(
+        Code.MEDIA_NOT_SUPPORTED,
+        "Content-Encoding",
+        f"{encoding[:40]} is not supported",
+        f"不支持 {encoding[:40]}",
+        "send the body without compression",
+        "请发送未压缩的请求体",
+    )

@@ -8,6 +8,10 @@ PNG, JPEG = "png", "jpeg"
 HEAD_BYTES = 512
 """As many bytes as `name` reads."""
 
+IMAGES = frozenset(
+    ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WebP", "HEIC", "AVIF", "JPEG 2000", "JPEG XL", "ICO", "Photoshop")
+)
+
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"heif")
 _BY_MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
