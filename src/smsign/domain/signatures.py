@@ -8,7 +8,7 @@ from enum import IntEnum
 import msgspec
 
 from smsign.domain.images import Image
-from smsign.errors import ApiError, Code, Problem
+from smsign.errors import ApiError, Code, Problem, Text
 
 ID_MAX = 2**31 - 1
 
@@ -21,7 +21,16 @@ TEXT_FIELDS = {
 }
 """Optional text fields of later revisions of the same API, and the maximum length of each."""
 
-TYPES = tuple("1234567")
+TYPES = {
+    "1": Text("company", "企业"),
+    "2": Text("registered website", "已备案网站"),
+    "3": Text("app", "应用（App）"),
+    "4": Text("official account or mini program", "公众号或小程序"),
+    "5": Text("online shop", "电商店铺"),
+    "6": Text("trademark or brand", "商标或品牌"),
+    "7": Text("other", "其他"),
+}
+"""The sources of a signature by the number that clients send (docs, contract, type)."""
 FIELDS = frozenset(("sign", "type", *TEXT_FIELDS))
 
 
