@@ -32,7 +32,15 @@ def test_a_target_finds_what_it_imports_in_an_empty_environment(name: str, tmp_p
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
     for pins in dict.fromkeys(("run", name)):
-        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
+        pip: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-compile",
+        ]
         subprocess.run([*pip, "--require-hashes", "-r", ROOT / f"requirements/{pins}.txt"], check=True)
     env = {
         "PATH": os.environ["PATH"],
