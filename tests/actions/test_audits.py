@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from smsign.domain.apps import App
 from smsign.domain.signatures import Status
 from smsign.errors import ApiError, InvalidInput, NotFound, StorageError
 from smsign.storage.blobs.upload import Upload
+from smsign.storage.engine.protocol import Tx
 from smsign.storage.open import Stores
 from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import audits as audit_rows
@@ -173,3 +176,29 @@ async def test_what_was_deleted_is_nobodys_to_decide_and_its_id_is_not_given_aga
     known = await rows.find(stores.db.read, app.id, again)
     assert known is not None
     assert known.status == Status.IN_AUDIT
+
+
+async def test_a_decision_is_one_transaction_that_reads_its_signature_once(stores: Stores) -> None:
+    sign_id = await submit(stores, await make_app(stores))
+    transactions: list[list[str]] = []
+
+    class RecordingTx:
+        def __init__(self, tx: Tx) -> None:
+            self._tx = tx
+
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            def call(sql: str, *args: object) -> Any:
+                transactions[-1].append(sql)
+                return getattr(self._tx, name)(sql, *args)
+
+            return call
+
+    class RecordingDatabase:
+        async def write(self, change: Callable[[Any], Any]) -> Any:
+            transactions.append([])
+            return await stores.db.write(lambda tx: change(RecordingTx(tx)))
+
+    db: Any = RecordingDatabase()
+    await audits.decide(db, signature_id=sign_id, passed=True, actor=ANN, now=next(clock))
+    (statements,) = transactions
+    assert len([sql for sql in statements if sql.startswith("SELECT") and "FROM signature" in sql]) == 1
