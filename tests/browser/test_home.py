@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-GB", "Submit one"), ("zh-CN", "提交签名")])
+@pytest.mark.parametrize(("locale", "words"), [("en-GB", "Submit a signature"), ("zh-CN", "提交签名")])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_home_page_fits_the_screen_and_loads_nothing_from_other_servers(
@@ -91,7 +91,7 @@ def test_switching_the_language_carries_over_to_the_next_page(server: Server, br
     page.get_by_role("link", name="English").click()
     assert page.get_by_role("heading", name="Reference", exact=True).is_visible()
     page.get_by_role("link", name="smsign").click()
-    assert page.get_by_role("heading", name="Submit one").is_visible()
+    assert page.get_by_role("heading", name="Submit a signature").is_visible()
     context.close()
 
 
