@@ -20,7 +20,7 @@ from smsign.errors import InvalidInput
 from smsign.storage.open import Stores
 from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import audits as decisions
-from smsign.storage.rows import desk, figures
+from smsign.storage.rows import desk, statistics
 from smsign.storage.rows import events as event_rows
 from smsign.storage.rows import signatures as rows
 from tests.running import Server
@@ -160,7 +160,7 @@ async def test_only_what_stays_pending_waits_at_the_desk_and_bears_a_mark(stores
     ordinary = await _app(stores, delay_ms=None)
     await _submit(stores, app, "测试通过")
     assert await desk.find_next(stores.db.read, actor="test:auditor", now=NOW) is None
-    assert await figures.find_oldest(stores.db.read) is None
+    assert await statistics.find_oldest(stores.db.read) is None
     pending = await _submit(stores, other, contents.PENDING, now=NOW + 1)
     real = await _submit(stores, ordinary, "测试通过", now=NOW + 2)
     waiting = await desk.list_waiting(stores.db.scan, now=NOW)
@@ -169,8 +169,8 @@ async def test_only_what_stays_pending_waits_at_the_desk_and_bears_a_mark(stores
     assert [each.id for each in await rows.list_in_audit(stores.db.scan)] == [pending, real]
     assert await rows.count_in_audit(stores.db.scan) == 2
     await sandbox.decide_due(stores.db, now=NOW + 100 * SECOND)
-    assert await figures.list_auditors(stores.db.scan, 0) == []
-    assert (await figures.get_waits(stores.db.scan, 0)).decided == 0
+    assert await statistics.list_auditors(stores.db.scan, 0) == []
+    assert (await statistics.get_waits(stores.db.scan, 0)).decided == 0
 
 
 async def test_a_delay_out_of_bounds_is_refused(stores: Stores) -> None:

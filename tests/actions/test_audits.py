@@ -144,7 +144,7 @@ async def test_no_row_names_an_image_before_it_is_kept(
     async def look(sha256: str, file: Path) -> None:
         await put(sha256, file)
         await asyncio.sleep(0.1)
-        seen.append(await rows.is_image_named(stores.db.read, sha256))
+        seen.append(await rows.is_image_referenced(stores.db.read, sha256))
 
     async def fail(sha256: str, file: Path) -> None:
         raise StorageError("blobs: full")

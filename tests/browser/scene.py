@@ -15,7 +15,7 @@ from smsign.domain.callbacks import Callback, OutgoingRequest, Response
 from smsign.storage.engine.protocol import Tx
 from smsign.storage.open import Stores
 from smsign.storage.rows import apps, deliveries
-from smsign.storage.rows.outbox import Claimed
+from smsign.storage.rows.outbox import LeasedRow
 from tests.running import PASSWORD, Key, Server
 
 NAMES = ("极光推送", "星河物流", "云杉银行", "Harbor", "青禾教育", "山海旅行", "南风书店", "橙光影业")
@@ -150,7 +150,7 @@ async def _add_callback(stores: Stores, key: Key, sign_id: int) -> int:
             async def change(
                 tx: Tx, seq: int = seq, attempts: int = attempts, answer: Response = answer
             ) -> None:
-                row = Claimed(callback.id, sign_id, seq, seq, attempts, "")
+                row = LeasedRow(callback.id, sign_id, seq, seq, attempts, "")
                 kind = ("signature.submitted", "signature.refused")[seq - 1]
                 body = f'{{"type":"{kind}","data":{{"sign_id":{sign_id},"sign":"极光短信","seq":{seq}}}}}'
                 sent = OutgoingRequest("POST", callback.url, {"webhook-id": f"evt_{seq}"}, body)

@@ -274,7 +274,7 @@ async def test_a_store_that_is_silent_is_not_waited_for(
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("smsign.storage.blobs.s3.REQUEST_TIMEOUT", timedelta(seconds=0.2))
         async with asyncio.timeout(10):
-            with pytest.raises(StorageError, match="does not answer"):
+            with pytest.raises(StorageError, match="does not respond"):
                 await open_blobs("s3://evidence/x", data=tmp_path).check()
 
 

@@ -17,7 +17,7 @@ import pytest
 from smsign import config
 from smsign.config import Settings
 from smsign.errors import Conflict, SetupError, StorageError
-from smsign.storage.engine.migrate import migrate, put_meta, steps
+from smsign.storage.engine.migrate import migrate, migrations, put_meta
 from smsign.storage.engine.protocol import Tx
 from smsign.storage.open import Stores, open_database, open_stores
 from smsign.storage.rows import accounts, apps, outbox
@@ -117,7 +117,7 @@ async def test_many_may_migrate_at_once(make_database_url: Callable[[Path], str]
     url = await asyncio.to_thread(make_database_url, tmp_path)
     opened = [await open_database(url, pool_size=2) for _ in range(4)]
     taken = await asyncio.gather(*(migrate(db) for db in opened))
-    assert sum(taken) == len(steps())
+    assert sum(taken) == len(migrations())
     for db in opened:
         await db.close()
 
@@ -144,7 +144,7 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 async def test_a_lost_key_is_not_made_anew(stores: Stores, settings: Settings) -> None:
     key = settings.key_file.read_text()
     settings.key_file.unlink()
-    with pytest.raises(SetupError, match=r"secret\.key does not exist, .* bring it back"):
+    with pytest.raises(SetupError, match=r"secret\.key does not exist, .* restore it"):
         await open_stores(settings)
     assert not settings.key_file.exists(), "a new one would be the wrong one"
     await (await open_stores(msgspec.structs.replace(settings, secret_key=key.strip()))).close()
@@ -258,7 +258,7 @@ async def test_a_pooler_that_keeps_no_prepared_statements_is_named(settings: Set
             await tx.one("SELECT 1 AS pooled")
             await tx.run("DEALLOCATE ALL")
 
-    with pytest.raises(StorageError, match=r"pool by session, or .*max_prepared_statements"):
+    with pytest.raises(StorageError, match=r"session pooling, or .*max_prepared_statements"):
         await db.write(forget)
     await db.close()
 

@@ -51,12 +51,12 @@ async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
             "UPDATE event SET prev_hash = hash WHERE subject = 'signature' AND seq = 2",
             "does not have the hash",
         ),
-        ("DELETE FROM chain WHERE subject = 'signature'", "is behind the last on record"),
+        ("DELETE FROM chain WHERE subject = 'signature'", "comes after the last on record"),
         ("UPDATE chain SET seq = 2 WHERE subject = 'signature'", "event 2, the last on record, is missing"),
         (
             """UPDATE chain SET hash = (SELECT hash FROM event WHERE subject = 'app')
             WHERE subject = 'signature'""",
-            "event 3, the last on record, is missing or another one",
+            "event 3, the last on record, is missing or different",
         ),
         (
             """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
@@ -121,7 +121,7 @@ async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> No
     await stores.db.write(graft)
     fault = (await events.verify(stores.db)).fault
     assert fault is not None
-    assert "behind the last on record" in fault
+    assert "after the last on record" in fault
 
 
 class _Counting:
@@ -145,7 +145,7 @@ async def test_no_statement_of_a_walk_looks_at_more_than_a_page(
     monkeypatch.setattr(rows, "PAGE", 2)
     await _fill(stores)
     await _fill(stores)  # 4 chains, 8 events
-    for find, pages in ((rows.find_cut, 2), (rows.find_graft, 4)):
+    for find, pages in ((rows.find_truncated, 2), (rows.find_appended, 4)):
         db = _Counting(stores)
         assert await find(db) is None
         assert db.limits == [2] * (pages + 1)
@@ -161,10 +161,10 @@ async def test_of_several_the_first_is_named_whatever_page_it_is_on(
         await tx.run("UPDATE chain SET seq = 2 WHERE subject = 'signature'")
 
     await stores.db.write(tamper)
-    assert await rows.find_cut(stores.db.scan) == (
-        f"signature {first}: event 2, the last on record, is missing or another one"
+    assert await rows.find_truncated(stores.db.scan) == (
+        f"signature {first}: event 2, the last on record, is missing or different"
     )
-    assert (await rows.find_graft(stores.db.scan) or "").startswith(
-        f"signature {first}: event 3 is behind the last on record (row "
+    assert (await rows.find_appended(stores.db.scan) or "").startswith(
+        f"signature {first}: event 3 comes after the last on record (row "
     )
     assert second > first

@@ -135,13 +135,9 @@ async def test_a_step_of_the_schema_that_fails_half_way_is_taken_back(stores: St
 
 
 async def test_text_that_is_none_fails_its_own_change_alone(stores: Stores) -> None:
-    async def later(tx: Tx, name: str) -> str:
-        await tx.later("INSERT INTO meta (name, value) VALUES ($1, $2)", name, "x")
-        return name
-
     names = ["a", "b\ud800", "c"]
     answers = await asyncio.gather(
-        *(stores.db.write(partial(later, name=name)) for name in names), return_exceptions=True
+        *(stores.db.write(partial(_put, name=name)) for name in names), return_exceptions=True
     )
     assert (answers[0], answers[2]) == ("a", "c")
     assert isinstance(answers[1], UnicodeEncodeError)
@@ -167,7 +163,7 @@ async def test_a_submission_that_decides_itself_runs_once(
     async def run_again(*_: object) -> None:
         raise AssertionError("the batch was run a second time")
 
-    monkeypatch.setattr(SqliteDatabase, "_run_carefully", run_again)
+    monkeypatch.setattr(SqliteDatabase, "_run_in_savepoint", run_again)
     sign_id = await signatures.submit(
         stores.db,
         stores.blobs,

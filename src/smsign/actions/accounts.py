@@ -100,7 +100,7 @@ async def accept(
     hashed = "" if identity else await hash_password(accounts.check_password(password, name=name))
 
     async def change(tx: Tx) -> Account:
-        if not await rows.take_invitation(tx, invitation.id):
+        if not await rows.use_invitation(tx, invitation.id):
             raise _used_up()
         if invitation.actor == FIRST_ACTOR and await rows.count(tx):
             raise _used_up()

@@ -17,10 +17,10 @@ from smsign.actions import blobs as blob_actions
 from smsign.actions.blobs import Carried
 from smsign.actions.copy import Progress, copy
 from smsign.errors import SetupError
-from smsign.storage.archive.format import FORMAT, KEY, Archive, Manifest, Part, measure
+from smsign.storage.archive.format import FORMAT, KEY, Archive, Manifest, Part, describe
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.bulk import META, UNFINISHED, Bulk
-from smsign.storage.engine.bulk_sqlite import seal, vacuum_into
+from smsign.storage.engine.bulk_sqlite import finalize, vacuum_into
 from smsign.storage.engine.migrate import SCHEMA
 from smsign.storage.open import KEY_FINGERPRINT, open_source, sqlite_path
 from smsign.storage.vault import fingerprint
@@ -50,7 +50,7 @@ async def backup(
         await asyncio.to_thread(vacuum_into, path, file)
     else:
         await _export(url, f"sqlite:{file}", progress)
-    await asyncio.to_thread(seal, file)
+    await asyncio.to_thread(finalize, file)
     rows = await open_source(f"sqlite:{file}")
     try:
         about, held = await rows.meta(), await summarise(rows)
@@ -58,7 +58,7 @@ async def backup(
             rows.images(),
             blobs.get,
             archive.put,
-            await archive.kept(),
+            await archive.stored(),
             lambda done: progress("keeping images", done, held.image_count),
         )
     finally:
@@ -74,7 +74,7 @@ async def backup(
         images=held.images,
         image_count=held.image_count,
         lost=carried.lost,
-        database=await asyncio.to_thread(measure, file.name, file),
+        database=await asyncio.to_thread(describe, file.name, file),
         key=_part(key) if key else None,
         key_fingerprint=about.get(KEY_FINGERPRINT),
     )

@@ -31,7 +31,7 @@ async def sweep(db: Database, blobs: Blobs, *, now_s: float) -> int:
     gone = 0
     await asyncio.to_thread(sweep_spool, blobs.spool, before_s=before_s)
     async for sha256 in blobs.list_before(before_s):
-        if not await rows.is_image_named(db.scan, sha256):
+        if not await rows.is_image_referenced(db.scan, sha256):
             gone += await blobs.delete(sha256, before_s=before_s)
     return gone
 

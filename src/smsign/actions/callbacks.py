@@ -165,7 +165,7 @@ async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: i
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
         await get(tx, app, callback_id)
-        await outbox.make_due(tx, callback_id, now=now)
+        await outbox.restart(tx, callback_id, now=now)
         await rows.update_state(tx, callback_id, state=ACTIVE, why="")
         told = {"callback_id": callback_id}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESUMED, actor=actor, now=now, data=told)

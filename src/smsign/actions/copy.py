@@ -20,7 +20,7 @@ import msgspec
 
 from smsign.errors import SetupError, StorageError
 from smsign.storage.engine.bulk import META, UNFINISHED, Bulk, Table
-from smsign.storage.engine.migrate import SCHEMA, drop_meta, migrate, put_meta, steps
+from smsign.storage.engine.migrate import SCHEMA, delete_meta, migrate, migrations, put_meta
 from smsign.storage.engine.protocol import Row, Tx
 from smsign.storage.open import open_database, open_target
 
@@ -91,7 +91,7 @@ async def _examine(source: Bulk) -> tuple[list[Table], dict[str, str]]:
         raise SetupError("source: this is not a database of smsign")
     if UNFINISHED in about:
         raise SetupError("source: it is itself an unfinished copy; finish that one first")
-    if int(about[SCHEMA]) > max(steps()):
+    if int(about[SCHEMA]) > max(migrations()):
         raise SetupError(f"source: its schema is number {about[SCHEMA]}, of a newer smsign; upgrade smsign")
     return [table for table in await source.tables() if table.name != META], about
 
@@ -211,7 +211,7 @@ def _difference(table: Table, page: Sequence[Row], other: Sequence[Row]) -> str:
 async def _finish(tx: Tx, about: Mapping[str, str]) -> None:
     for name, value in about.items():
         await put_meta(tx, name, value)
-    await drop_meta(tx, UNFINISHED)
+    await delete_meta(tx, UNFINISHED)
 
 
 async def _ahead(pages: AsyncIterator[list[Row]]) -> AsyncGenerator[list[Row]]:

@@ -22,7 +22,7 @@ from smsign.parsing import rfc3339
 from smsign.storage.engine.protocol import Database, Reader, Tx
 from smsign.storage.rows import apps, deliveries, events, outbox, reasons
 from smsign.storage.rows import callbacks as rows
-from smsign.storage.rows.outbox import Claimed
+from smsign.storage.rows.outbox import LeasedRow
 from smsign.storage.vault import Vault
 
 ACTOR = "system:worker"
@@ -35,18 +35,18 @@ SWEEP_ROWS = 1000
 class PreparedDelivery(msgspec.Struct, frozen=True):
     """A claimed row with all that it takes to tell it."""
 
-    row: Claimed
+    row: LeasedRow
     app: App
     callback: Callback
     kind: str
     sent: OutgoingRequest
 
 
-async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[Claimed]:
+async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[LeasedRow]:
     """Lease due rows, of each endpoint (by id) up to the number wanted, for `lease_s` seconds."""
     lease, until = secrets.token_hex(8), now + int(lease_s * 1_000_000)
 
-    async def change(tx: Tx) -> list[Claimed]:
+    async def change(tx: Tx) -> list[LeasedRow]:
         found = []
         for callback_id, limit in wanted.items():
             found += await outbox.claim(tx, callback_id, lease=lease, until=until, now=now, limit=limit)
@@ -56,7 +56,7 @@ async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now:
 
 
 async def write(
-    db: Reader, vault: Vault, row: Claimed, *, language: str, now: int
+    db: Reader, vault: Vault, row: LeasedRow, *, language: str, now: int
 ) -> PreparedDelivery | None:
     """Return a claimed row as it is told now, or None if its endpoint is gone or paused meanwhile."""
     callback = await rows.find_any(db, row.callback_id)
@@ -93,8 +93,13 @@ async def record(
             if await outbox.delete(tx, row):
                 await _promote_next(tx, row, now)
             return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
+<<<<<<< HEAD
         due_at = callbacks.next_attempt_at(format, answer, failed=failed, now=now, chance=chance)
         if await outbox.update_failed(tx, row, due_at=due_at):
+=======
+        due_at = callbacks.next_try_at(form, answer, failed=failed, now=now, chance=chance)
+        if await outbox.reschedule(tx, row, due_at=due_at):
+>>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
             await _promote_next(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
         return callbacks.pause_reason(format, answer, failed=failed, in_a_row=in_a_row), False
@@ -112,7 +117,7 @@ async def record(
     return why
 
 
-async def release(db: Database, row: Claimed) -> None:
+async def release(db: Database, row: LeasedRow) -> None:
     """Give a claimed row back untold."""
 
     async def change(tx: Tx) -> None:
@@ -139,7 +144,7 @@ async def sweep(db: Database, *, keep_days: int, now: int) -> int:
             return gone
 
 
-async def _promote_next(tx: Tx, row: Claimed, now: int) -> None:
+async def _promote_next(tx: Tx, row: LeasedRow, now: int) -> None:
     await outbox.promote_next(tx, row.callback_id, first=row.signature_id, last=row.signature_id, now=now)
 
 

@@ -12,7 +12,7 @@ from smsign.actions.events import record
 from smsign.domain.events import Kind
 from smsign.domain.signatures import Submission
 from smsign.errors import SetupError
-from smsign.storage.engine.migrate import get_meta, put_meta
+from smsign.storage.engine.migrate import find_meta, put_meta
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import signatures as rows
@@ -28,7 +28,7 @@ _META = "demo"
 
 async def is_loaded(db: Database) -> bool:
     """Say whether this database holds the demonstration."""
-    return await get_meta(db.read, _META) is not None
+    return await find_meta(db.read, _META) is not None
 
 
 async def load(db: Database, vault: Vault, *, now: int) -> bool:

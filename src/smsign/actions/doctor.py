@@ -15,7 +15,7 @@ from smsign.actions.copy import Progress
 from smsign.errors import SmsignError, TooManyConnections
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.bulk import UNFINISHED, Bulk
-from smsign.storage.engine.migrate import SCHEMA, steps
+from smsign.storage.engine.migrate import SCHEMA, migrations
 from smsign.storage.engine.protocol import Database
 from smsign.storage.open import KEY_FINGERPRINT, open_blobs, open_database, open_source, sqlite_path
 from smsign.storage.rows import health
@@ -155,7 +155,7 @@ async def _look_inside(
         return
     looks: tuple[tuple[str, Callable[[], Awaitable[Finding]]], ...] = (
         ("clock", lambda: _look_at_clock(installation, db)),
-        ("integrity", lambda: _look_at_pages(installation, db)),
+        ("integrity", lambda: _look_at_pages(db)),
         ("ids", lambda: _look_at_ids(rows)),
         ("rows", lambda: _look_at_rows(db)),
         ("ledger", lambda: _look_at_ledger(db, progress)),
@@ -177,11 +177,11 @@ def _look_at_schema(about: dict[str, str]) -> Finding:
         )
     if UNFINISHED in about:
         return Finding(check, WRONG, "a copy into this database is not finished", "give its command again")
-    if number > max(steps()):
+    if number > max(migrations()):
         return Finding(check, WRONG, f"number {number}, made by a newer smsign", "upgrade smsign")
-    if number < max(steps()):
+    if number < max(migrations()):
         mend = "the next start brings it up to date, or: smsign migrate"
-        return Finding(check, WARNING, f"number {number} of {max(steps())}; no more was looked at", mend)
+        return Finding(check, WARNING, f"number {number} of {max(migrations())}; no more was looked at", mend)
     return Finding(check, OK, f"number {number}")
 
 
@@ -205,18 +205,18 @@ def _look_at_key(installation: Installation, about: dict[str, str]) -> Finding:
 
 async def _look_at_clock(installation: Installation, db: Database) -> Finding:
     check, mend = "clock", "set the clock: timedatectl set-ntp true"
-    newest = await health.newest_event_at(db.scan) or 0
+    newest = await health.find_newest_event_at(db.scan) or 0
     if (ahead := newest - installation.now) > CLOCK_APART_US:
         return Finding(check, WRONG, f"the newest event is {_span(ahead)} in the future", mend)
-    server = await health.server_clock(db.scan, installation.database_url)
+    server = await db.server_time()
     if server and abs(server - installation.now) > CLOCK_APART_US:
         apart = _span(abs(server - installation.now))
         return Finding(check, WARNING, f"this machine and the database's server are {apart} apart", mend)
     return Finding(check, OK, "it agrees with the newest event" + " and the database's server" * bool(server))
 
 
-async def _look_at_pages(installation: Installation, db: Database) -> Finding:
-    damage = await health.find_damage(db.scan, installation.database_url)
+async def _look_at_pages(db: Database) -> Finding:
+    damage = await db.find_damage()
     told = "; ".join(damage) or "the engine finds no fault"
     return Finding("integrity", WRONG if damage else OK, told, _RESTORE if damage else "")
 
@@ -230,7 +230,7 @@ async def _look_at_ids(rows: Bulk) -> Finding:
 
 
 async def _look_at_rows(db: Database) -> Finding:
-    wrong = await health.find_disagreements(db.scan)
+    wrong = await health.find_inconsistencies(db.scan)
     mend = "see what happened: smsign audit show ID, smsign events verify" if wrong else ""
     return Finding("rows", WRONG if wrong else OK, "; ".join(wrong) or "no two disagree", mend)
 
@@ -246,7 +246,7 @@ async def _look_at_ledger(db: Database, progress: Progress) -> Finding:
 
 
 async def _look_at_outbox(installation: Installation, rows: Bulk, db: Database) -> Finding:
-    waiting = await health.find_waiting(rows, db.scan)
+    waiting = await health.find_backlog(rows, db.scan)
     if waiting is None:
         return Finding("outbox", OK, "nothing waits")
     count, since = waiting

@@ -11,6 +11,7 @@ from smsign.domain.events import GENESIS, Kind, Subject
 from smsign.errors import CorruptText
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import events as rows
+from smsign.storage.rows import outbox
 
 PAGE = 2000
 
@@ -40,7 +41,7 @@ async def record(
         tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
     )
     if has_callbacks:
-        await rows.tell(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
+        await outbox.insert(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)
 
 
 async def verify(db: Database, progress: Callable[[int], None] = lambda _: None) -> Verdict:
@@ -70,4 +71,4 @@ async def verify(db: Database, progress: Callable[[int], None] = lambda _: None)
             at, prev_hash = (event.subject, event.subject_id, event.seq), event.hash
             walked += 1
         progress(walked)
-    return Verdict(chains, walked, await rows.find_cut(db.scan) or await rows.find_graft(db.scan))
+    return Verdict(chains, walked, await rows.find_truncated(db.scan) or await rows.find_appended(db.scan))

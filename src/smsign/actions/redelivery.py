@@ -29,7 +29,7 @@ async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, 
         await outbox.lock_signature(tx, delivery.signature_id)
         await app_rows.lock(tx, app.id)
         await get(tx, app, callback_id)
-        await outbox.put_one(tx, delivery, now=now)
+        await outbox.replay_one(tx, delivery, now=now)
         await outbox.promote_next(
             tx, callback_id, first=delivery.signature_id, last=delivery.signature_id, now=now
         )
@@ -74,7 +74,7 @@ async def replay(
             if span is None:
                 return 0, 0
             first, last = span
-            count = await outbox.put(
+            count = await outbox.replay(
                 tx,
                 callback_id,
                 app_id=app.id,

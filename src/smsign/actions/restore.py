@@ -15,7 +15,7 @@ from smsign.actions.events import Verdict, verify
 from smsign.errors import SetupError, StorageError
 from smsign.storage.archive.format import KEY, Archive, Manifest
 from smsign.storage.blobs.store import Blobs
-from smsign.storage.engine.migrate import migrate, steps
+from smsign.storage.engine.migrate import migrate, migrations
 from smsign.storage.open import open_database, open_source
 from smsign.storage.vault import fingerprint, read_key, write_key
 
@@ -40,7 +40,7 @@ async def restore(
     damaged.
     """
     manifest = archive.manifest()
-    if manifest.schema > max(steps()):
+    if manifest.schema > max(migrations()):
         raise SetupError(f"backup: its schema is number {manifest.schema}; upgrade smsign")
     progress("checking the backup", 0, 0)
     file = work / "backup.db"

@@ -10,7 +10,7 @@ import asyncio
 from smsign.actions.audits import write_decision
 from smsign.domain import audits, sandbox
 from smsign.domain.signatures import Status
-from smsign.storage.engine.migrate import get_meta, put_meta
+from smsign.storage.engine.migrate import find_meta, put_meta
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import sandbox as rows
 from smsign.storage.rows import signatures as signature_rows
@@ -58,7 +58,7 @@ async def emulate(db: Database, *, delay_ms: int) -> None:
 
 async def find_emulated(tx: Tx) -> int | None:
     """Return the delay of an emulator's applications, or None in any other database."""
-    delay_ms = await get_meta(tx, _EMULATOR)
+    delay_ms = await find_meta(tx, _EMULATOR)
     return int(delay_ms) if delay_ms is not None else None
 
 

@@ -76,8 +76,8 @@ async def check(db: Database, vault: Vault, *, account: Account, code: str, now:
 
     async def change(tx: Tx) -> bool:
         if step is not None:
-            return await rows.take_totp(tx, account.id, step)
-        return await rows.take_recovery(tx, account.id, token_hash(code.strip().lower()))
+            return await rows.use_totp(tx, account.id, step)
+        return await rows.use_recovery(tx, account.id, token_hash(code.strip().lower()))
 
     return await db.write(change)
 

@@ -226,7 +226,7 @@ async def _queue_events(service: Service) -> AsyncIterator[bytes]:
     seen = None
     yield b": hello\n\n"
     while not service.stopping:
-        mark = await desk.get_mark(service.db.read, now=service.now())
+        mark = await desk.get_state(service.db.read, now=service.now())
         if seen not in (None, mark):
             yield b"event: queue\ndata: \n\n"
         seen = mark

@@ -1,6 +1,6 @@
-"""Open what a URL names: a database, a blob store, a backup; and all that a server needs, together.
+"""Read the URLs of the settings and open databases, blob stores and backups.
 
-This is the only file that knows every engine. A driver is imported when a URL asks for it.
+This is the only file that knows every engine. A driver is imported when a URL needs it.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from smsign.errors import SetupError
 from smsign.storage.archive.format import Archive
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.bulk import UNFINISHED, Bulk
-from smsign.storage.engine.migrate import get_meta, migrate, put_meta
+from smsign.storage.engine.migrate import find_meta, migrate, put_meta
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.vault import Vault, open_vault, read_key
 
-_THROWAWAY = "?durable=no"
-_PACKED = (".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".zip", ".7z")
+_NOT_DURABLE = "?durable=no"
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".zip", ".7z")
 
 KEY_FINGERPRINT = "key_fingerprint"
-"""What `meta` bears the fingerprint of its key under."""
+"""The name in `meta` of the fingerprint of the key."""
 
 
 class Stores(msgspec.Struct, frozen=True):
-    """Where everything is."""
+    """All stores of an installation."""
 
     db: Database
     blobs: Blobs
     vault: Vault
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         await self.db.close()
 
 
 async def open_stores(settings: Settings) -> Stores:
-    """Open what `settings` name, bring the schema up to date, and see that the key is the right one.
+    """Open the stores of `settings`, migrate the schema, and check that the key is the database's.
 
     Raises: SetupError, StorageError.
     """
@@ -64,34 +64,40 @@ def sqlite_path(url: str) -> Path | None:
 
     Raises: SetupError for another scheme.
     """
+    return _parse(url)[0]
+
+
+def _parse(url: str) -> tuple[Path | None, bool]:
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest:
-        return Path(rest.removesuffix(_THROWAWAY))
+        path = rest.removesuffix(_NOT_DURABLE)
+        return Path(path), path == rest
     if scheme in ("postgresql", "postgres"):
-        return None
+        return None, True
     raise SetupError(
-        f"database: {scheme}: is not known; use sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        f"database: unknown scheme {scheme}:; use sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME"
     )
 
 
 async def open_database(url: str, *, pool_size: int) -> Database:
-    """Open the database that `url` names: `sqlite:PATH` or `postgresql://…`.
+    """Open the database at `url`: `sqlite:PATH` or `postgresql://…`.
 
-    `sqlite:PATH?durable=no` never waits for the disk: for data that may be lost.
+    `sqlite:PATH?durable=no` never syncs to disk: for data that may be lost.
 
     Raises: SetupError for another scheme, StorageError when it cannot be opened.
     """
-    if path := sqlite_path(url):
+    path, durable = _parse(url)
+    if path:
         from smsign.storage.engine.sqlite import SqliteDatabase
 
-        return SqliteDatabase(path, durable=not url.endswith(_THROWAWAY))
+        return SqliteDatabase(path, durable=durable)
     from smsign.storage.engine.postgres import PostgresDatabase
 
     return await PostgresDatabase.open(url, pool_size=pool_size)
 
 
 async def open_source(url: str) -> Bulk:
-    """Open a database to read a snapshot of it, whatever is written to it meanwhile.
+    """Open a database for bulk reads of one snapshot; other processes may write to it.
 
     Raises: SetupError when there is none, StorageError.
     """
@@ -101,7 +107,7 @@ async def open_source(url: str) -> Bulk:
 
 
 async def open_target(url: str) -> Bulk:
-    """Open a database to write to it; SQLite's file is made if it is not there.
+    """Open a database for bulk writes; a SQLite file is created if it does not exist.
 
     Raises: SetupError, StorageError.
     """
@@ -119,7 +125,7 @@ async def _open_bulk(url: str, *, snapshot: bool) -> Bulk:
 
 
 def open_blobs(url: str, *, data: Path) -> Blobs:
-    """Open the blob store that `url` names: `file:PATH` or `s3://BUCKET/PREFIX`.
+    """Open the blob store at `url`: `file:PATH` or `s3://BUCKET/PREFIX`.
 
     Raises: SetupError, StorageError.
     """
@@ -132,21 +138,20 @@ def open_blobs(url: str, *, data: Path) -> Blobs:
         from smsign.storage.blobs.s3 import S3Blobs
 
         return S3Blobs(url, spool=data / "incoming")
-    raise SetupError(f"blobs: {scheme}: is not known; use file:PATH or s3://BUCKET/PREFIX")
+    raise SetupError(f"blobs: unknown scheme {scheme}:; use file:PATH or s3://BUCKET/PREFIX")
 
 
 def open_archive(path: Path, *, write: bool) -> Archive:
-    """Open the tar file or the folder `path` as a backup; a name that ends in .tar is a file.
+    """Open a backup: a tar file if `path` ends in .tar, else a folder.
 
-    Raises: SetupError when something else is there, or nothing to read.
+    Raises: SetupError when there is something else at `path`, or nothing to read.
     """
     from smsign.storage.archive.folder import FolderArchive
     from smsign.storage.archive.tar import TarArchive, TarError
 
-    if write and path.suffix in _PACKED and not path.is_dir():
+    if write and path.suffix in _COMPRESSED and not path.is_dir():
         raise SetupError(
-            f"backup: {path}: a backup is a folder or an uncompressed file that ends in .tar, since images"
-            " do not compress; name one of these"
+            f"backup: {path}: name a folder or an uncompressed .tar file; images do not compress"
         )
     try:
         return TarArchive(path, write=write) if path.suffix == ".tar" else FolderArchive(path, write=write)
@@ -155,34 +160,32 @@ def open_archive(path: Path, *, write: bool) -> Archive:
 
 
 async def _check_finished(db: Database) -> None:
-    if await get_meta(db.read, UNFINISHED) is not None:
-        raise SetupError(
-            "database: a copy into it is not finished; give the same command again, which goes on with it"
-        )
+    if await find_meta(db.read, UNFINISHED) is not None:
+        raise SetupError("database: a copy into it is not finished; run the same command again to resume it")
 
 
 async def _open_vault(db: Database, settings: Settings) -> Vault:
-    # Only a new database gets a new key: beside any other it would be the wrong one.
-    if await get_meta(db.read, KEY_FINGERPRINT) and not read_key(settings.secret_key, settings.key_file):
+    # Only a new database gets a new key: for any other it would be the wrong one.
+    if await find_meta(db.read, KEY_FINGERPRINT) and not read_key(settings.secret_key, settings.key_file):
         raise SetupError(
-            f"secret key: {settings.key_file} does not exist, and this database was made with one;"
-            " bring it back from a backup, or set SMSIGN_SECRET_KEY"
+            f"secret key: {settings.key_file} does not exist, and this database was created with one;"
+            " restore it from a backup, or set SMSIGN_SECRET_KEY"
         )
     return open_vault(settings.secret_key, settings.key_file)
 
 
 async def _check_key(db: Database, vault: Vault) -> None:
-    known = await get_meta(db.read, KEY_FINGERPRINT)
+    known = await find_meta(db.read, KEY_FINGERPRINT)
     if known is None:
 
         async def change(tx: Tx) -> None:
-            if await get_meta(tx, KEY_FINGERPRINT) is None:
+            if await find_meta(tx, KEY_FINGERPRINT) is None:
                 await put_meta(tx, KEY_FINGERPRINT, vault.fingerprint)
 
         await db.write(change)
-        known = await get_meta(db.read, KEY_FINGERPRINT)
+        known = await find_meta(db.read, KEY_FINGERPRINT)
     if known != vault.fingerprint:
         raise SetupError(
-            "secret key: this database was made with another one; put that key in place"
+            "secret key: this database was created with another one; put that key in place"
             " (DATA/secret.key or SMSIGN_SECRET_KEY)"
         )

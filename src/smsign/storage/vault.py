@@ -1,7 +1,7 @@
-"""The key that guards masterSecrets, and what is done with it.
+"""Encryption of masterSecrets and other secrets at rest, and the key for it.
 
-A masterSecret is kept twice: a MAC for checking a request, and sealed for showing it to its owner
-(contract, HTTP Authentication: it "can be viewed in the application settings").
+A masterSecret is stored twice: as a MAC for authenticating requests, and encrypted ("sealed") for showing it
+to its owner (contract, HTTP Authentication: it "can be viewed in the application settings").
 """
 
 from __future__ import annotations
@@ -21,51 +21,51 @@ from smsign.errors import SetupError
 from smsign.storage.files import sync_folder
 
 KEY_BYTES = 32
-REMEMBERED_MACS = 4096
+CACHED_MACS = 4096
 _NONCE_BYTES = 12
 
 
 class Vault:
-    """Checks and seals secrets under one 32-byte key."""
+    """Authenticates and encrypts secrets with keys derived from one 32-byte key."""
 
     def __init__(self, key: bytes) -> None:
         self._mac_key = hmac.digest(key, b"smsign secret mac", "sha256")
         self._seal_key = hmac.digest(key, b"smsign secret seal", "sha256")
         self.fingerprint = hmac.digest(key, b"smsign key fingerprint", "sha256").hex()[:16]
-        """Tells two keys apart without telling either."""
-        self.mac = lru_cache(maxsize=REMEMBERED_MACS)(self._mac)
-        """Returns the HMAC-SHA-256 of a secret. The same few come again and again."""
+        """Identifies the key without disclosing it."""
+        self.mac = lru_cache(maxsize=CACHED_MACS)(self._mac)
+        """Returns the HMAC-SHA-256 of a secret; cached, since few secrets are used most of the time."""
 
     def _mac(self, secret: str) -> bytes:
         return hmac.digest(self._mac_key, secret.encode("utf-8", "surrogateescape"), "sha256")
 
     def matches(self, secret: str, macs: Iterable[bytes]) -> bool:
-        """Say whether `secret` is one of those that `macs` were made of, in constant time."""
-        told = self.mac(secret)
+        """Return whether one of `macs` is the MAC of `secret`, in constant time."""
+        computed = self.mac(secret)
         found = False
         for mac in macs:
-            found |= hmac.compare_digest(told, mac)
+            found |= hmac.compare_digest(computed, mac)
         return found
 
     def seal(self, secret: str, *, app_key: str) -> bytes:
-        """Return `secret` encrypted; only the row of `app_key` can be opened with it."""
+        """Encrypt `secret` with AES-GCM, bound to `app_key`: in another row it cannot be decrypted."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + AESGCM(self._seal_key).encrypt(nonce, secret.encode(), app_key.encode())
 
     def unseal(self, sealed: bytes, *, app_key: str) -> str:
-        """Return the secret in `sealed`.
+        """Decrypt a sealed secret.
 
-        Raises: SetupError when it was sealed under another key or for another application.
+        Raises: SetupError when it was sealed with another key or for another application.
         """
         try:
             nonce, box = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             return AESGCM(self._seal_key).decrypt(nonce, box, app_key.encode()).decode()
         except InvalidTag as error:
-            raise SetupError("secret key: it is not the one this secret was sealed with") from error
+            raise SetupError("secret key: this secret was encrypted with another one") from error
 
 
 def open_vault(setting: str, file: Path) -> Vault:
-    """Return the vault for the key in `setting` (64 hex digits), or else in `file`, made at first use.
+    """Return the vault for the key in `setting` (64 hex digits), or else in `file`, created if missing.
 
     Raises: SetupError when the key is malformed, or its file cannot be read or is open to other users.
     """
@@ -93,12 +93,12 @@ def read_key(setting: str, file: Path) -> str | None:
 
 
 def fingerprint(key: str) -> str:
-    """Return what a database knows a key by."""
+    """Return the fingerprint of a key, as stored in the database."""
     return Vault(bytes.fromhex(key)).fingerprint
 
 
 def write_key(file: Path, key: str) -> None:
-    """Make the file of a key that was kept elsewhere; one that is there stays as it is."""
+    """Write the file of a restored key; an existing file is not changed."""
     with _naming(file):
         _create(file, key)
 
@@ -117,12 +117,12 @@ def _parse(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise SetupError(f"{where} must be {2 * KEY_BYTES} hex digits; make one with: openssl rand -hex 32")
+        raise SetupError(f"{where} must be {2 * KEY_BYTES} hex digits; create one with: openssl rand -hex 32")
     return key
 
 
 def _create(file: Path, key: str) -> None:
-    # Two processes may start at once: the link is atomic, so the first one's key is everyone's.
+    # Two processes may start at once: link() is atomic, so both use the key of the first.
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{os.getpid()}.new")
     try:

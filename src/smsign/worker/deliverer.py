@@ -22,7 +22,7 @@ from smsign.domain.callbacks import Sender
 from smsign.errors import StorageError
 from smsign.storage.open import Stores
 from smsign.storage.rows import callbacks
-from smsign.storage.rows.outbox import Claimed
+from smsign.storage.rows.outbox import LeasedRow
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Deliverer:
             task.add_done_callback(self._tasks.discard)
         return len(rows)
 
-    async def _tell(self, row: Claimed) -> None:
+    async def _tell(self, row: LeasedRow) -> None:
         try:
             await self._deliver(row)
         except Exception:  # the lease expires, and the event is delivered again
@@ -156,7 +156,7 @@ class Deliverer:
                 del self._busy[row.callback_id]
             self._wake.set()
 
-    async def _deliver(self, row: Claimed) -> None:
+    async def _deliver(self, row: LeasedRow) -> None:
         db, at = self._stores.db, self._now()
         prepared = await actions.write(
             db.read, self._stores.vault, row, language=self._settings.language, now=at

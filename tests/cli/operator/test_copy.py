@@ -22,7 +22,7 @@ from smsign import config
 from smsign.actions.blobs import list_kept
 from smsign.errors import SetupError
 from smsign.storage.engine.bulk import META
-from smsign.storage.engine.migrate import put_meta, steps
+from smsign.storage.engine.migrate import migrations, put_meta
 from smsign.storage.open import open_blobs, open_source, open_stores, open_target
 from smsign.storage.vault import open_vault
 from tests.bulk import all_rows, fill
@@ -154,7 +154,7 @@ async def test_ids_continue_after_a_copy(make_database_url: Make, tmp_path: Path
 
 
 async def test_the_tables_of_a_copy_are_those_of_the_schema(make_database_url: Make, tmp_path: Path) -> None:
-    texts = "".join(steps().values())
+    texts = "".join(migrations().values())
     written = set(re.findall(r"^CREATE TABLE (\w+)", texts, re.MULTILINE))
     written -= set(re.findall(r"^DROP TABLE (\w+)", texts, re.MULTILINE)) - {
         name for name in written if texts.rfind(f"CREATE TABLE {name} ") > texts.rfind(f"DROP TABLE {name}")

@@ -118,9 +118,9 @@ async def test_a_withdrawn_signature_is_healthy(filled: Settings, stores: Stores
 @pytest.mark.parametrize(
     ("harm", "check", "message"),
     [
-        ("UPDATE signature SET status = 2 WHERE status = 1", "rows", "status is not what was decided: "),
+        ("UPDATE signature SET status = 2 WHERE status = 1", "rows", "status differs from the decision: "),
         ("UPDATE signature SET version = 2 WHERE status = 2", "rows", "latest version is missing"),
-        ("DELETE FROM decision_reason", "rows", "bears no reason"),
+        ("DELETE FROM decision_reason", "rows", "refused without a reason"),
         ("UPDATE version SET app_id = 99", "rows", "of another application"),
         ("UPDATE app SET in_use_id = 999 WHERE in_use_id IS NOT NULL", "rows", "that has not passed"),
         ("UPDATE event SET data = '{}' WHERE seq = 2", "ledger", "was changed after it was written"),

@@ -1,1 +1,1 @@
-"""Backups: what one consists of, as a folder or as a tar file."""
+"""The format of a backup, as a folder and as a tar file."""

@@ -1,4 +1,4 @@
-"""A backup in a folder: images are added, all else is replaced."""
+"""A backup in a folder: new images are added, the other parts are replaced."""
 
 from __future__ import annotations
 
@@ -11,31 +11,41 @@ from pathlib import Path
 import msgspec
 
 from smsign.errors import SetupError, StorageError
-from smsign.storage.archive.format import KEY, MANIFEST, Manifest, Part, not_in, parse, place_of, pour
+from smsign.storage.archive.format import (
+    KEY,
+    MANIFEST,
+    Manifest,
+    Part,
+    blob_path,
+    copy_part,
+    missing_image,
+    no_manifest,
+    parse,
+)
 from smsign.storage.blobs.folder import FolderBlobs
 from smsign.storage.files import sync_folder
 
-_OURS = (MANIFEST, KEY, "blobs", "smsign-*.db*", "lost+found")
+_KNOWN = (MANIFEST, KEY, "blobs", "smsign-*.db*", "lost+found")
 
 
 class FolderArchive:
-    """A folder; images stand in it as in a data folder."""
+    """A folder, with images laid out as in a data folder."""
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path = self.work = path
         if write:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_others(path)
-        self._held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            _check_empty(path)
+        self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         if write:
             try:
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise SetupError(f"backup: another one is being written to {path}") from None
+                raise SetupError(f"backup: another backup is being written to {path}") from None
             self._blobs = FolderBlobs(path / "blobs")
 
-    async def kept(self) -> set[bytes]:
-        """Return the images of the backups before."""
+    async def stored(self) -> set[bytes]:
+        """Return the images of previous backups."""
         return {bytes.fromhex(name) async for name, _ in self._blobs.names()}
 
     async def put(self, sha256: str, data: bytes) -> None:
@@ -45,7 +55,7 @@ class FolderArchive:
         await self._blobs.put(sha256, file)
 
     def finish(self, manifest: Manifest, database: Path, key: bytes | None) -> None:
-        """Put the manifest in place; then remove what only the one before named."""
+        """Put the manifest in place, then remove the database of the previous backup."""
         if key is not None:
             self._place(KEY, key)
         database.chmod(0o600)
@@ -60,7 +70,7 @@ class FolderArchive:
         shutil.rmtree(self._blobs.spool, ignore_errors=True)
 
     def _place(self, name: str, data: bytes) -> None:
-        draft = self._path / f"smsign-{name}.db-draft"  # removed by the next backup, if this one is killed
+        draft = self._path / f"smsign-{name}.db-draft"  # after a crash the next backup removes it
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -74,30 +84,30 @@ class FolderArchive:
         try:
             return parse((self._path / MANIFEST).read_bytes(), self._path)
         except FileNotFoundError:
-            raise SetupError(f"backup: {self._path} has no {MANIFEST}, so it is no finished backup") from None
+            raise no_manifest(self._path) from None
 
     def extract(self, part: Part, file: Path) -> None:
         """Copy a part."""
         try:
             source = (self._path / part.name).open("rb")
         except FileNotFoundError:
-            raise StorageError(f"backup: {part.name} is missing from it") from None
+            raise StorageError(f"backup: {part.name} is missing") from None
         with source:
-            pour(source, part, file)
+            copy_part(source, part, file)
 
     async def get(self, sha256: str) -> bytes:
         """Return an image."""
         try:
-            return (self._path / place_of(sha256)).read_bytes()
+            return (self._path / blob_path(sha256)).read_bytes()
         except FileNotFoundError:
-            raise not_in(sha256) from None
+            raise missing_image(sha256) from None
 
     def close(self) -> None:
-        """Let go of the folder."""
-        os.close(self._held)
+        """Unlock the folder."""
+        os.close(self._lock)
 
 
-def _refuse_others(path: Path) -> None:
+def _check_empty(path: Path) -> None:
     for entry in path.iterdir():
-        if not any(fnmatch(entry.name, pattern) for pattern in _OURS):
-            raise SetupError(f"backup: {path} holds something else ({entry.name}); name an empty folder")
+        if not any(fnmatch(entry.name, pattern) for pattern in _KNOWN):
+            raise SetupError(f"backup: {path} contains something else ({entry.name}); name an empty folder")

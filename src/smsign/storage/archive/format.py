@@ -1,12 +1,12 @@
-"""A backup on disk: a folder, or one tar file. Both hold the same parts.
+"""The format of a backup: a folder or one tar file, with the same parts.
 
-    manifest.json       what the other parts are, with their SHA-256; written last: without it, no backup
-    smsign-TIME.db      all rows, in SQLite, whichever engine they came from
+    manifest.json       the other parts with their SHA-256; written last: without it the backup is incomplete
+    smsign-TIME.db      all rows, in SQLite, whatever engine they came from
     blobs/ab/cd/abcd…   the images, named by the SHA-256 of their bytes
     secret.key          the key, unless it was left out
 
-A folder takes one backup after the other: only new images are written, the database is another file until
-the manifest names it, and what the old manifest named stays whole until then.
+Backups into the same folder are incremental: only new images are written. The database gets a new name, and
+the files of the previous backup stay until the new manifest is in place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup is. `chains` is the SHA-256 over the ends of all chains, `images` over all names."""
+    """The manifest. `chains` is a SHA-256 of the ends of all hash chains, `images` of all image names."""
 
     format: int
     smsign: str
@@ -53,30 +53,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Archive(Protocol):
-    """A backup, being written or being read."""
+    """A backup that is being written or read."""
 
     work: Path
-    """A folder for the database while it is being written."""
+    """A folder for the database while it is written."""
 
-    async def kept(self) -> set[bytes]:
-        """Return the SHA-256 of the images that need not be written again."""
+    async def stored(self) -> set[bytes]:
+        """Return the SHA-256 of the images that are in the backup already."""
 
     async def put(self, sha256: str, data: bytes) -> None:
         """Write an image."""
 
     def finish(self, manifest: Manifest, database: Path, key: bytes | None) -> None:
-        """Write all else, the manifest last, and make it durable."""
+        """Write all other parts, the manifest last, durably."""
 
     def manifest(self) -> Manifest:
         """Read the manifest.
 
-        Raises: SetupError when this is no backup, or one of a later format.
+        Raises: SetupError when this is not a backup, or its format is newer.
         """
 
     def extract(self, part: Part, file: Path) -> None:
         """Write a part to `file`.
 
-        Raises: StorageError when it is not as the manifest says.
+        Raises: StorageError when it does not match the manifest.
         """
 
     async def get(self, sha256: str) -> bytes:
@@ -86,11 +86,11 @@ class Archive(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of it; what was not finished is no backup."""
+        """Release files and locks, also of an unfinished backup."""
 
 
-def measure(name: str, file: Path) -> Part:
-    """Return what a manifest says of a file."""
+def describe(name: str, file: Path) -> Part:
+    """Return a file's entry in the manifest."""
     digest, size = hashlib.sha256(), 0
     with file.open("rb") as data:
         while chunk := data.read(_CHUNK):
@@ -113,22 +113,27 @@ def parse(data: bytes, path: Path) -> Manifest:
         raise SetupError(f"backup: {path}: {MANIFEST} cannot be read: {error}") from error
 
 
-def pour(source: IO[bytes], part: Part, file: Path) -> None:
-    """Write the bytes of `part` to a new file.
+def copy_part(source: IO[bytes], part: Part, file: Path) -> None:
+    """Copy the bytes of `part` to a new file.
 
-    Raises: StorageError when they are not what the manifest says.
+    Raises: StorageError when they do not match the manifest.
     """
     with file.open("xb") as target:
         shutil.copyfileobj(source, target, _CHUNK)
-    if measure(part.name, file) != part:
-        raise StorageError(f"backup: {part.name} is damaged: it is not what the manifest says")
+    if describe(part.name, file) != part:
+        raise StorageError(f"backup: {part.name} is damaged: it does not match the manifest")
 
 
-def place_of(sha256: str) -> str:
-    """Return where an image stands in a backup."""
+def blob_path(sha256: str) -> str:
+    """Return the path of an image in a backup."""
     return f"blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
-def not_in(sha256: str) -> NotFound:
-    """Return what is said of an image that the backup has not."""
+def no_manifest(path: Path) -> SetupError:
+    """Return the error for a backup without a manifest."""
+    return SetupError(f"backup: {path} has no {MANIFEST}, so it is not a complete backup")
+
+
+def missing_image(sha256: str) -> NotFound:
+    """Return the error for an image that is not in the backup."""
     return NotFound(f"the backup has no image {sha256}", f"备份中没有图片 {sha256}")

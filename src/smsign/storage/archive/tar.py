@@ -13,14 +13,24 @@ from typing import IO
 import msgspec
 
 from smsign.errors import SetupError, StorageError
-from smsign.storage.archive.format import KEY, MANIFEST, Manifest, Part, not_in, parse, place_of, pour
+from smsign.storage.archive.format import (
+    KEY,
+    MANIFEST,
+    Manifest,
+    Part,
+    blob_path,
+    copy_part,
+    missing_image,
+    no_manifest,
+    parse,
+)
 from smsign.storage.files import sync_folder
 
 __all__ = ["TarArchive", "TarError"]
 
 
 class TarArchive:
-    """One file; it gets its name when it is finished."""
+    """One file, written under a temporary name until it is complete."""
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path = path
@@ -40,16 +50,16 @@ class TarArchive:
             self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
             self._members = {member.name: member for member in self._tar}
 
-    async def kept(self) -> set[bytes]:
-        """Return nothing: a file is written anew."""
+    async def stored(self) -> set[bytes]:
+        """Return nothing: a tar file is always written in full."""
         return set()
 
     async def put(self, sha256: str, data: bytes) -> None:
         """Write an image."""
-        self._add(place_of(sha256), data)
+        self._add(blob_path(sha256), data)
 
     def finish(self, manifest: Manifest, database: Path, key: bytes | None) -> None:
-        """Write the database, the key and the manifest; then give the file its name."""
+        """Write the database, the key and the manifest, then move the file to its name."""
         self._tar.add(database, manifest.database.name, filter=_bare)
         if key is not None:
             self._add(KEY, key)
@@ -68,7 +78,7 @@ class TarArchive:
     def manifest(self) -> Manifest:
         """Read the manifest."""
         if MANIFEST not in self._members:
-            raise SetupError(f"backup: {self._path} has no {MANIFEST}, so it is no finished backup")
+            raise no_manifest(self._path)
         return parse(self._read(MANIFEST), self._path)
 
     def _read(self, name: str) -> bytes:
@@ -79,19 +89,19 @@ class TarArchive:
     def extract(self, part: Part, file: Path) -> None:
         """Copy a part."""
         if part.name not in self._members:
-            raise StorageError(f"backup: {part.name} is missing from it")
+            raise StorageError(f"backup: {part.name} is missing")
         source = self._tar.extractfile(self._members[part.name])
         assert source is not None, "all members are files"
-        pour(source, part, file)
+        copy_part(source, part, file)
 
     async def get(self, sha256: str) -> bytes:
         """Return an image."""
-        if place_of(sha256) not in self._members:
-            raise not_in(sha256)
-        return self._read(place_of(sha256))
+        if blob_path(sha256) not in self._members:
+            raise missing_image(sha256)
+        return self._read(blob_path(sha256))
 
     def close(self) -> None:
-        """Let go of the file; of one that is not finished nothing stays."""
+        """Close the file; remove one that is not complete."""
         self._file.close()
         if self._folder is not None:
             self._folder.cleanup()

@@ -1,1 +1,1 @@
-"""The bytes of images: what a blob store is, a folder, S3, and uploads on their way in."""
+"""Blob stores for the bytes of images: their protocol, a folder, S3; and uploads."""

@@ -1,4 +1,4 @@
-"""Images in a local folder: `ab/cd/abcd…`, file and folder synced before anything names them."""
+"""A blob store in a local folder: `ab/cd/abcd…`, file and folder synced before any row refers to them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from smsign.errors import NotFound, StorageError
 from smsign.storage.files import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-_SWEPT = ".swept"
+_DELETING = ".swept"
 
 
 class FolderBlobs:
-    """A folder; uploads under way stand in its `incoming`, on the same file system."""
+    """A folder; its `incoming` is the spool, on the same file system."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -36,7 +36,7 @@ class FolderBlobs:
         target = self._path(sha256)
         try:
             try:
-                os.utime(target)  # there already: make it young, so that no sweep takes it now
+                os.utime(target)  # exists already: a new time protects it from garbage collection
             except FileNotFoundError:
                 descriptor = os.open(file, os.O_RDONLY)
                 try:
@@ -49,7 +49,7 @@ class FolderBlobs:
             else:
                 file.unlink()
         except OSError as error:
-            raise StorageError(f"blobs: cannot keep an image: {error.strerror}") from error
+            raise StorageError(f"blobs: cannot store an image: {error.strerror}") from error
 
     def _make(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -62,7 +62,7 @@ class FolderBlobs:
         try:
             return await asyncio.to_thread(self._path(sha256).read_bytes)
         except FileNotFoundError:
-            raise NotFound(f"no image is kept under {sha256}", f"没有图片 {sha256}") from None
+            raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except OSError as error:
             raise StorageError(f"blobs: cannot read an image: {error.strerror}") from error
 
@@ -70,31 +70,31 @@ class FolderBlobs:
         """Yield each blob's name and time."""
         for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
             for file in await asyncio.to_thread(list, folder.iterdir()):
-                with contextlib.suppress(FileNotFoundError):  # swept meanwhile
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                     if _NAME.fullmatch(file.name):
                         yield file.name, file.stat().st_mtime
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
-        """Yield the names of old blobs; finish what a killed sweep left half done."""
+        """Yield the names of old blobs; first undo renames that a killed `delete` left."""
         for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]/*"))):
             for file in await asyncio.to_thread(list, folder.iterdir()):
-                with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
-                    if file.name.endswith(_SWEPT):
-                        file = _step_back(file)
+                with contextlib.suppress(FileNotFoundError):  # deleted by another process
+                    if file.name.endswith(_DELETING):
+                        file = _rename_back(file)
                     if _NAME.fullmatch(file.name) and file.stat().st_mtime < time_s:
                         yield file.name
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
-        """Delete a blob unless it is young.
+        """Delete a blob unless it was put at or after `before_s`.
 
-        It steps aside first. A `put` that found it in place has made it young by then, and it steps
-        back; a `put` that comes later finds nothing in place and writes it anew.
+        It is renamed first. If a concurrent `put` found it before that, its time is new, and it is renamed
+        back; a later `put` finds nothing and writes it again.
         """
-        path, aside = self._path(sha256), self._path(sha256).with_suffix(_SWEPT)
+        path, aside = self._path(sha256), self._path(sha256).with_suffix(_DELETING)
         try:
             path.rename(aside)
             if aside.stat().st_mtime >= before_s:
-                _step_back(aside)
+                _rename_back(aside)
                 return False
             aside.unlink()
         except FileNotFoundError:
@@ -107,7 +107,7 @@ class FolderBlobs:
         try:
             try:
                 await asyncio.to_thread(probe.write_bytes, b"smsign")
-            finally:  # on a full disk an empty file is there
+            finally:  # on a full disk there is an empty file
                 await asyncio.to_thread(probe.unlink, missing_ok=True)
         except OSError as error:
             raise StorageError(f"blobs: {self._folder} cannot be written to: {error.strerror}") from error
@@ -116,8 +116,8 @@ class FolderBlobs:
         return self._folder / sha256[:2] / sha256[2:4] / sha256
 
 
-def _step_back(aside: Path) -> Path:
-    # One that was put in place meanwhile is young and stays: its row may not be committed yet.
+def _rename_back(aside: Path) -> Path:
+    # A blob that was put meanwhile stays: its row may not be committed yet, and only its time protects it.
     path = aside.with_suffix("")
     with contextlib.suppress(FileExistsError):
         os.link(aside, path)

@@ -1,6 +1,6 @@
-"""Images in an object store that speaks S3, through obstore.
+"""A blob store in an S3-compatible object store, through obstore.
 
-Where it is and who may enter comes from the AWS_… variables that obstore reads (AWS_ENDPOINT,
+Endpoint and credentials come from the AWS_… variables that obstore reads (AWS_ENDPOINT,
 AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ALLOW_HTTP …).
 """
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
 REQUEST_TIMEOUT = timedelta(seconds=10)
-"""For one request, an image with it; and for how long one that failed is tried again."""
+"""Of one request, including its body; also the limit for its retries."""
 
 _OPTIONS = ("allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate", "proxy_excludes")
-"""Of the HTTP client; as AWS_… variables, obstore looks at them only where no option is given to it."""
+"""Options of the HTTP client: obstore ignores their AWS_… variables as soon as it is given any option."""
 
 _PROBE = "smsign-probe"
 
 
 class S3Blobs:
-    """A bucket, or a prefix in one; objects are named `ab/cd/abcd…` as in a folder."""
+    """A bucket, or a prefix in one; keys are `ab/cd/abcd…` as in a folder."""
 
     def __init__(self, url: str, *, spool: Path) -> None:
         self.spool = spool
@@ -43,14 +43,14 @@ class S3Blobs:
                 retry_config={"retry_timeout": REQUEST_TIMEOUT},
             )
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: {url}: {_told(error)}") from error
+            raise StorageError(f"blobs: {url}: {_message(error)}") from error
 
     async def put(self, sha256: str, file: Path) -> None:
-        """Upload `file`, always: an object that is there already becomes young."""
+        """Upload `file` even if the object exists, so that it gets a new time."""
         try:
             await obstore.put_async(self._store, _key(sha256), file)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot keep an image: {_told(error)}") from error
+            raise StorageError(f"blobs: cannot store an image: {_message(error)}") from error
         file.unlink()
 
     async def get(self, sha256: str) -> bytes:
@@ -59,9 +59,9 @@ class S3Blobs:
             found = await obstore.get_async(self._store, _key(sha256))
             return bytes(await found.bytes_async())
         except FileNotFoundError:
-            raise NotFound(f"no image is kept under {sha256}", f"没有图片 {sha256}") from None
+            raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot read an image: {_told(error)}") from error
+            raise StorageError(f"blobs: cannot read an image: {_message(error)}") from error
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of old objects."""
@@ -78,10 +78,10 @@ class S3Blobs:
                     if len(name) == 64:
                         yield name, meta["last_modified"].timestamp()
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot list: {_told(error)}") from error
+            raise StorageError(f"blobs: cannot list: {_message(error)}") from error
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
-        """Delete an object unless it is young. S3 has no atomic form of that: the age limit covers it."""
+        """Delete an object unless it is new. Not atomic in S3; the age limit of a day covers the race."""
         try:
             meta = await obstore.head_async(self._store, _key(sha256))
             if meta["last_modified"].timestamp() >= before_s:
@@ -90,16 +90,16 @@ class S3Blobs:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot delete: {_told(error)}") from error
+            raise StorageError(f"blobs: cannot delete: {_message(error)}") from error
         return True
 
     async def check(self) -> None:
-        """Write an object and look at it."""
+        """Write an object and read its metadata."""
         try:
             await obstore.put_async(self._store, _PROBE, b"smsign")
             await obstore.head_async(self._store, _PROBE)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: the object store does not answer: {_told(error)}") from error
+            raise StorageError(f"blobs: the object store does not respond: {_message(error)}") from error
 
 
 def _client_options() -> ClientConfig:
@@ -112,6 +112,6 @@ def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
-def _told(error: Exception) -> str:
-    """Return what obstore says of an error to people; what it says of its own insides follows that."""
+def _message(error: Exception) -> str:
+    """Return the readable part of an obstore error, without the debug output that follows it."""
     return str(error).partition("\n\nDebug source")[0]

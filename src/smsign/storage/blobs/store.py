@@ -1,7 +1,7 @@
-"""What a blob store is to the rest of smsign.
+"""The protocol of a blob store.
 
-Blobs are content-addressed: named by the SHA-256 of their bytes (hex), so that the same image is kept
-once and no name from outside ever becomes a path.
+Blobs are content-addressed: named by the SHA-256 of their bytes (hex), so that the same image is stored once
+and no name from outside ever becomes a path.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Protocol
 
 
 class Blobs(Protocol):
-    """A store of images."""
+    """A store for the bytes of images."""
 
     spool: Path
-    """A folder for uploads under way; `put` takes files from it."""
+    """A folder for uploads in progress; `put` takes files from it."""
 
     async def put(self, sha256: str, file: Path) -> None:
-        """Keep the bytes of `file` under `sha256`, durably, and consume the file.
+        """Store the bytes of `file` under `sha256`, durably, and remove the file.
 
-        A blob that is there already counts as new for the sweep.
+        A blob that exists already gets a new time, so that garbage collection leaves it.
         """
 
     async def get(self, sha256: str) -> bytes:
@@ -30,13 +30,16 @@ class Blobs(Protocol):
         """
 
     def names(self) -> AsyncIterator[tuple[str, float]]:
-        """Yield each blob's name and when it was last put (Unix seconds); change nothing."""
+        """Yield each blob's name and the time of its last `put` (Unix seconds)."""
 
     def list_before(self, time_s: float) -> AsyncIterator[str]:
-        """Yield the names of the blobs last put before `time_s` (Unix seconds)."""
+        """Yield the names of the blobs last put before `time_s` (Unix seconds), for garbage collection."""
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
-        """Delete a blob unless it was put again at or after `before_s`; say whether it went."""
+        """Delete a blob unless it was put at or after `before_s`; return whether it was deleted."""
 
     async def check(self) -> None:
-        """Raise StorageError unless the store can be written to and read from now."""
+        """Check that the store can be written to and read from.
+
+        Raises: StorageError.
+        """

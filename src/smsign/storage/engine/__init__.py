@@ -1,1 +1,1 @@
-"""The databases: what an engine is, SQLite, PostgreSQL, migrations, and whole tables in bulk."""
+"""Database engines: their protocol, SQLite, PostgreSQL, migrations, and bulk access to whole tables."""

@@ -1,10 +1,10 @@
-"""Whole databases, row by row: what a copy and a backup read and write.
+"""The protocol of bulk access to a database: what a copy and a backup read and write.
 
-The tables are read from the engine itself, so that no list of them can go stale. Every table is walked in
-the order of its primary key, texts by their bytes, which is the same order on every engine; so what a
-target holds says how far a copy into it has come. Names in statements are the schema's own, quoted.
+Tables and columns are read from the engine's catalog, so no list of them can get out of date. Every table is
+read in the order of its primary key, texts by their bytes, which is the same order on every engine; so the
+rows in a target tell how far a copy has come.
 
-A command has a loop of its own: unlike in `db`, statements on SQLite may hold it up for some milliseconds.
+Only commands use this: unlike those of `Database`, statements on SQLite may block the loop for milliseconds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from smsign.storage.engine.protocol import Row
 
 PAGE = 5000
 META = "meta"
-"""The table that a database describes itself in. It is no part of the data: `meta()` reads it."""
+"""The table of the database's properties. It is not copied: `Bulk.meta` reads it."""
 
 UNFINISHED = "copy"
-"""What `meta` bears while a copy into the database is not finished; such a database is not served."""
+"""The name in `meta` that marks an unfinished copy; such a database is not served."""
 
 IMAGES = "SELECT DISTINCT sha256 FROM image ORDER BY sha256"
 
@@ -37,16 +37,16 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Bulk(Protocol):
-    """A connection to one database, for rows by the thousand."""
+    """A connection to one database."""
 
     async def tables(self) -> list[Table]:
-        """Return all tables, each behind those that its rows refer to."""
+        """Return all tables, parents first."""
 
     async def meta(self) -> dict[str, str]:
-        """Return what the database says of itself; empty where there is no such table."""
+        """Return the table `meta`; empty where there is none."""
 
     async def count(self, table: Table) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
 
     async def last_key(self, table: Table) -> Row | None:
         """Return the greatest primary key, or None."""
@@ -54,29 +54,29 @@ class Bulk(Protocol):
     def pages(
         self, table: Table, *, after: Row | None = None, until: Row | None = None
     ) -> AsyncIterator[list[Row]]:
-        """Yield the rows by their key, PAGE at a time: those above `after`, up to `until`."""
+        """Yield the rows with keys above `after` and up to `until`, in order, PAGE at a time."""
 
     def images(self) -> AsyncIterator[list[str]]:
-        """Yield the SHA-256 of each image that a row names, once, PAGE at a time."""
+        """Yield the distinct SHA-256 of all images, PAGE at a time."""
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Add rows, all or none."""
+        """Insert rows, all or none."""
 
     async def sequences(self) -> dict[str, int]:
-        """Return, by table, the last id that was ever given out, also to rows that are gone."""
+        """Return, by table, the last id that was ever assigned, also to rows deleted since."""
 
     async def raise_sequences(self, last: Mapping[str, int]) -> None:
-        """Make sure that no id up to `last` is given out again."""
+        """Make sure that no id up to `last` is assigned again."""
 
     async def clear(self, tables: Iterable[Table]) -> None:
-        """Remove all rows of `tables`."""
+        """Delete all rows of `tables`."""
 
     async def close(self) -> None:
-        """Let go of the connection, and of the moment that it looks at."""
+        """Close the connection, and with it the snapshot."""
 
 
-def in_order(tables: Iterable[Table]) -> list[Table]:
-    """Return `tables`, each behind those that its rows refer to."""
+def parents_first(tables: Iterable[Table]) -> list[Table]:
+    """Return `tables`, each after those that its rows refer to."""
     named = {table.name: table for table in sorted(tables, key=lambda table: table.name)}
     graph = {name: sorted((table.parents & named.keys()) - {name}) for name, table in named.items()}
     return [named[name] for name in TopologicalSorter(graph).static_order()]
@@ -85,9 +85,9 @@ def in_order(tables: Iterable[Table]) -> list[Table]:
 def select(
     table: Table, *, after: Row | None, until: Row | None, by_bytes: Callable[[Table, str], str]
 ) -> tuple[str, list[object]]:
-    """Return the statement that walks `table`, and its arguments.
+    """Return the statement that reads `table` in order, and its arguments.
 
-    `by_bytes` returns a column of the key as an expression that the engine orders by its bytes.
+    `by_bytes` returns the expression that orders by a column's bytes.
     """
     key = ", ".join(by_bytes(table, column) for column in table.key)
     bounds, args = [], list[object]()
@@ -101,10 +101,10 @@ def select(
 
 
 def columns(names: Iterable[str]) -> str:
-    """Return column names as they stand in a statement."""
+    """Return quoted column names, separated by commas."""
     return ", ".join(quote(name) for name in names)
 
 
 def quote(name: str) -> str:
-    """Return a name of the schema as it stands in a statement."""
+    """Return a quoted name."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Rows by the thousand, in PostgreSQL. What the pages of `bulk` say of every engine holds here too."""
+"""Bulk access to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from smsign.storage.engine.bulk import IMAGES, META, PAGE, Table, columns, in_order, quote, select
+from smsign.storage.engine.bulk import IMAGES, META, PAGE, Table, columns, parents_first, quote, select
 from smsign.storage.engine.postgres import explain
 from smsign.storage.engine.protocol import Row
 
@@ -31,7 +31,7 @@ _SEQUENCES = f"""SELECT c.relname, s.name, pg_sequence_last_value(s.name::regcla
 
 
 class PostgresBulk:
-    """One connection. With `snapshot`, all that is read is of the moment of opening; nothing is written."""
+    """One connection. With `snapshot` it is read-only and sees the data as of its opening."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -41,23 +41,23 @@ class PostgresBulk:
     async def open(cls, url: str, *, snapshot: bool) -> PostgresBulk:
         """Connect to `url`.
 
-        Raises: StorageError when the server cannot be reached or refuses.
+        Raises: StorageError when the server is unreachable or rejects it.
         """
         with _translated():
             connection = await asyncpg.connect(url)
             if snapshot:
                 await connection.transaction(isolation="repeatable_read", readonly=True).start()
-                await connection.fetchval("SELECT 1")  # the first statement fixes the moment
+                await connection.fetchval("SELECT 1")  # the first statement takes the snapshot
         return cls(connection)
 
     async def tables(self) -> list[Table]:
-        """Return all tables, each behind those that its rows refer to."""
+        """Return all tables, parents first."""
         with _translated():
             found = await self._connection.fetch(_COLUMNS)
             self._types = {(table, name): kind for table, name, kind in found}
             keys = await self._connection.fetch(_KEYS)
             parents = await self._connection.fetch(_PARENTS)
-        return in_order(
+        return parents_first(
             Table(
                 name,
                 tuple(column for table, column in self._types if table == name),
@@ -68,21 +68,21 @@ class PostgresBulk:
         )
 
     async def meta(self) -> dict[str, str]:
-        """Return what the database says of itself."""
+        """Return the table `meta`."""
         with _translated():
             if await self._connection.fetchval("SELECT to_regclass($1)", META) is None:
                 return {}
             return dict(await self._connection.fetch("SELECT name, value FROM meta"))
 
     async def count(self, table: Table) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         with _translated():
             return int(await self._connection.fetchval(f"SELECT count(*) FROM {quote(table.name)}"))
 
     async def last_key(self, table: Table) -> Row | None:
         """Return the greatest primary key, or None."""
-        backwards = ", ".join(f"{self._by_bytes(table, name)} DESC" for name in table.key)
-        sql = f"SELECT {columns(table.key)} FROM {quote(table.name)} ORDER BY {backwards} LIMIT 1"
+        descending = ", ".join(f"{self._by_bytes(table, name)} DESC" for name in table.key)
+        sql = f"SELECT {columns(table.key)} FROM {quote(table.name)} ORDER BY {descending} LIMIT 1"
         with _translated():
             row: Row | None = await self._connection.fetchrow(sql)
         return row
@@ -90,13 +90,13 @@ class PostgresBulk:
     async def pages(
         self, table: Table, *, after: Row | None = None, until: Row | None = None
     ) -> AsyncIterator[list[Row]]:
-        """Yield the rows by their key."""
+        """Yield rows in the order of their key."""
         sql, args = select(table, after=after, until=until, by_bytes=self._by_bytes)
         async for page in self._stream(sql, args):
             yield [tuple(row) for row in page]
 
     async def images(self) -> AsyncIterator[list[str]]:
-        """Yield the SHA-256 of each image that a row names."""
+        """Yield the distinct SHA-256 of all images."""
         async for page in self._stream(IMAGES, ()):
             yield [str(row[0]) for row in page]
 
@@ -108,29 +108,29 @@ class PostgresBulk:
                     yield page
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Add rows, all or none."""
+        """Insert rows, all or none."""
         with _translated():
             await self._connection.copy_records_to_table(table.name, records=rows, columns=table.columns)
 
     async def sequences(self) -> dict[str, int]:
-        """Return, by table, the last id that was ever given out."""
+        """Return, by table, the last id that was ever assigned."""
         with _translated():
             return {table: last for table, _, last in await self._connection.fetch(_SEQUENCES) if last}
 
     async def raise_sequences(self, last: Mapping[str, int]) -> None:
-        """Make sure that no id up to `last` is given out again."""
+        """Make sure that no id up to `last` is assigned again."""
         with _translated():
             for table, sequence, here in await self._connection.fetch(_SEQUENCES):
                 if (wanted := last.get(table, 0)) > (here or 0):
                     await self._connection.fetchval("SELECT setval($1::regclass, $2)", sequence, wanted)
 
     async def clear(self, tables: Iterable[Table]) -> None:
-        """Remove all rows of `tables`."""
+        """Delete all rows of `tables`."""
         with _translated():
             await self._connection.execute(f"TRUNCATE {columns(table.name for table in tables)}")
 
     async def close(self) -> None:
-        """Let go of the connection, and of the moment that it looks at."""
+        """Close the connection, and with it the snapshot."""
         await self._connection.close()
 
     def _by_bytes(self, table: Table, column: str) -> str:

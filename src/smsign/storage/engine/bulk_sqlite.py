@@ -1,4 +1,4 @@
-"""Rows by the thousand, in SQLite. What the pages of `bulk` say of every engine holds here too."""
+"""Bulk access to SQLite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from smsign.errors import StorageError
-from smsign.storage.engine.bulk import IMAGES, META, PAGE, Table, columns, in_order, quote, select
+from smsign.storage.engine.bulk import IMAGES, META, PAGE, Table, columns, parents_first, quote, select
 from smsign.storage.engine.protocol import Row
 
 BUSY_TIMEOUT_MS = 20_000
@@ -21,30 +21,29 @@ _PARENTS = 'SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)'
 
 
 class SqliteBulk:
-    """One file. With `snapshot`, all that is read is of the moment of opening, and nothing is written."""
+    """One file. With `snapshot` it is read-only and sees the data as of its opening."""
 
     def __init__(self, path: Path, *, snapshot: bool) -> None:
         with _translated():
             if snapshot:
                 self._connection = _open(path)
                 self._all("PRAGMA query_only = ON")
-                # A read transaction looks at the database as it is at its first statement.
                 self._all("BEGIN")
-                self._all("SELECT count(*) FROM sqlite_schema")
+                self._all("SELECT count(*) FROM sqlite_schema")  # the first statement takes the snapshot
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = apsw.Connection(str(path))
                 self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
                 self._all("PRAGMA journal_mode = WAL")
-                # A commit may be lost by a power cut, never one without those after it: what is there
-                # still says how far the copy has come. Damage in the source is copied as it is.
+                # A power cut may lose the last commits, never one in between: the rows still tell how far
+                # the copy has come. Dangling references in the source are copied as they are.
                 self._all("PRAGMA synchronous = NORMAL")
                 self._all("PRAGMA foreign_keys = OFF")
 
     async def tables(self) -> list[Table]:
-        """Return all tables, each behind those that its rows refer to."""
+        """Return all tables, parents first."""
         with _translated():
-            return in_order(self._table(str(row[0])) for row in self._all(_NAMES))
+            return parents_first(self._table(str(row[0])) for row in self._all(_NAMES))
 
     def _table(self, name: str) -> Table:
         found = self._all(_COLUMNS, name)
@@ -57,34 +56,34 @@ class SqliteBulk:
         )
 
     async def meta(self) -> dict[str, str]:
-        """Return what the database says of itself."""
+        """Return the table `meta`."""
         with _translated():
             if not self._all(f"{_NAMES} AND name = ?", META):
                 return {}
             return dict(self._all("SELECT name, value FROM meta"))
 
     async def count(self, table: Table) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         with _translated():
             return int(self._all(f"SELECT count(*) FROM {quote(table.name)}")[0][0])
 
     async def last_key(self, table: Table) -> Row | None:
         """Return the greatest primary key, or None."""
-        key, backwards = columns(table.key), ", ".join(f"{quote(name)} DESC" for name in table.key)
+        key, descending = columns(table.key), ", ".join(f"{quote(name)} DESC" for name in table.key)
         with _translated():
-            found = self._all(f"SELECT {key} FROM {quote(table.name)} ORDER BY {backwards} LIMIT 1")
+            found = self._all(f"SELECT {key} FROM {quote(table.name)} ORDER BY {descending} LIMIT 1")
         return found[0] if found else None
 
     async def pages(
         self, table: Table, *, after: Row | None = None, until: Row | None = None
     ) -> AsyncIterator[list[Row]]:
-        """Yield the rows by their key."""
+        """Yield rows in the order of their key."""
         sql, args = select(table, after=after, until=until, by_bytes=lambda _, column: quote(column))
         for page in self._stream(sql.replace("$", "?"), args):
             yield page
 
     async def images(self) -> AsyncIterator[list[str]]:
-        """Yield the SHA-256 of each image that a row names."""
+        """Yield the distinct SHA-256 of all images."""
         for page in self._stream(IMAGES, ()):
             yield [str(row[0]) for row in page]
 
@@ -92,26 +91,26 @@ class SqliteBulk:
         with _translated():
             cursor = self._connection.cursor()
             try:
-                walk = cursor.execute(sql, args)
-                while page := list(islice(walk, PAGE)):
+                rows = cursor.execute(sql, args)
+                while page := list(islice(rows, PAGE)):
                     yield page
             finally:
                 cursor.close()
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Add rows, all or none."""
+        """Insert rows, all or none."""
         places = ", ".join("?" * len(table.columns))
         sql = f"INSERT INTO {quote(table.name)} ({columns(table.columns)}) VALUES ({places})"
         with _translated(), self._connection:
             self._connection.executemany(sql, (tuple(row) for row in rows))
 
     async def sequences(self) -> dict[str, int]:
-        """Return, by table, the last id that was ever given out."""
+        """Return, by table, the last id that was ever assigned."""
         with _translated():
             return dict(self._all("SELECT name, seq FROM sqlite_sequence WHERE seq > 0"))
 
     async def raise_sequences(self, last: Mapping[str, int]) -> None:
-        """Make sure that no id up to `last` is given out again."""
+        """Make sure that no id up to `last` is assigned again."""
         with _translated(), self._connection:
             for table, seq in last.items():
                 self._all("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", table, seq)
@@ -119,13 +118,13 @@ class SqliteBulk:
                     self._all("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", table, seq)
 
     async def clear(self, tables: Iterable[Table]) -> None:
-        """Remove all rows of `tables`."""
+        """Delete all rows of `tables`."""
         with _translated(), self._connection:
             for table in tables:
                 self._all(f"DELETE FROM {quote(table.name)}")
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _all(self, sql: str, *args: object) -> list[Any]:
@@ -133,7 +132,7 @@ class SqliteBulk:
 
 
 def vacuum_into(path: Path, file: Path) -> None:
-    """Write the database in `path`, as it is at this moment, to a new file; others may go on writing.
+    """Write a snapshot of the database in `path` to a new file, while other processes may write to it.
 
     Raises: StorageError.
     """
@@ -146,10 +145,10 @@ def vacuum_into(path: Path, file: Path) -> None:
             connection.close()
 
 
-def seal(file: Path) -> None:
-    """Leave a database that is complete as one file, with no journal beside it.
+def finalize(file: Path) -> None:
+    """Turn a finished database into a single file, without a write-ahead log.
 
-    Raises: StorageError when its pages are not whole.
+    Raises: StorageError when pages are damaged.
     """
     with _translated():
         connection = apsw.Connection(str(file))
@@ -164,7 +163,7 @@ def seal(file: Path) -> None:
 
 
 def _open(path: Path) -> apsw.Connection:
-    # A reader of a database in WAL mode writes to the file beside it; where it may not, it is a plain reader.
+    # In WAL mode readers write to the -shm file; where that is not permitted, open read-only.
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     except apsw.CantOpenError:

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of asyncpg connections; a transaction for each change."""
+"""PostgreSQL: a pool of asyncpg connections, a transaction for each change."""
 
 from __future__ import annotations
 
@@ -27,15 +27,23 @@ FRAGMENTS = (
 )
 TRIES = 5
 STATEMENT_TIMEOUT_S = 15
-"""How long a silent server is waited for: by a point read in all, in a change by each statement."""
+"""Of a point read with waiting for a connection, and of each statement of a change."""
 SCAN_TIMEOUT_S = 60
 _MIGRATION_TIMEOUT_S = 86_400
-_LET_GO_S = 1
-"""How long the server may take to take back a statement, or to say goodbye."""
+_CLEANUP_TIMEOUT_S = 1
+"""For cancelling a statement, a rollback, and closing."""
 _SCHEMA_LOCK = 0x736D7369676E  # "smsign"
-LESS_CONNECTIONS = "lower database_pool, run fewer processes, or raise max_connections of the server"
-_POOLED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_FEWER_CONNECTIONS = "lower database_pool, run fewer processes, or raise max_connections of the server"
+_NOT_PREPARED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_RETRYABLE = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,  # the schema was changed: the next try prepares anew
+)
+_INVALID = "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE NOT indisvalid"
+_CHECKSUMS = "SELECT checksum_failures FROM pg_stat_database WHERE datname = current_database()"
+_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
 @cache
@@ -44,18 +52,18 @@ def _text(sql: str) -> str:
 
 
 def explain(error: Exception, doing: str = "PostgreSQL") -> StorageError:
-    """Return what is said of an error of the driver's, with the way out where there is one."""
-    told = f"{doing}: {type(error).__name__}: {error}"
+    """Return a StorageError for a driver's error, with advice where there is any."""
+    message = f"{doing}: {type(error).__name__}: {error}"
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return TooManyConnections(f"{told}; {LESS_CONNECTIONS}")
-    if isinstance(error, _POOLED):
+        return TooManyConnections(f"{message}; {_FEWER_CONNECTIONS}")
+    if isinstance(error, _NOT_PREPARED):
         return StorageError(
-            f"{told}; a pooler stands between that keeps no prepared statements: let it pool by session, or"
+            f"{message}; a connection pooler loses prepared statements: set it to session pooling, or"
             " in PgBouncer 1.21 and newer set max_prepared_statements above 0"
         )
     if isinstance(error, TimeoutError):
-        return StorageError(f"{doing}: no answer in time")
-    return StorageError(told)
+        return StorageError(f"{doing}: timeout")
+    return StorageError(message)
 
 
 def _translate(error: Exception) -> Exception:
@@ -65,20 +73,20 @@ def _translate(error: Exception) -> Exception:
 
 
 class _Statements:
-    """Statements and what their errors mean; on which connection they are run is for the classes below."""
+    """Runs statements and translates errors; subclasses choose the connection."""
 
     async def one(self, sql: str, *args: Any) -> Row | None:
-        row: Row | None = await self._ask("fetchrow", sql, args)
+        row: Row | None = await self._execute("fetchrow", sql, args)
         return row
 
     async def all(self, sql: str, *args: Any) -> Sequence[Row]:
-        rows: Sequence[Row] = await self._ask("fetch", sql, args)
+        rows: Sequence[Row] = await self._execute("fetch", sql, args)
         return rows
 
-    async def _ask(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
+    async def _execute(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
         try:
             return await self._call(method, _text(sql), args)
-        except _FAILURES as error:
+        except _ERRORS as error:
             raise _translate(error) from error
 
     async def _call(self, method: str, text: str, args: tuple[Any, ...]) -> Any:
@@ -86,7 +94,7 @@ class _Statements:
 
 
 class _Pool(_Statements):
-    """Statements on whichever connection is free; waiting for one counts too."""
+    """Each statement on a free connection of the pool; the timeout includes waiting for one."""
 
     def __init__(self, pool: Any, timeout_s: float) -> None:
         self._pool = pool
@@ -108,13 +116,13 @@ class _Tx(_Statements):
         return await getattr(self._connection, method)(text, *args, timeout=self.timeout_s)
 
     async def run(self, sql: str, *args: Any) -> None:
-        await self._ask("execute", sql, args)
+        await self._execute("execute", sql, args)
 
     later = run
 
 
 class PostgresDatabase:
-    """A database on a server; any number of machines may share it."""
+    """A database on a server, shared by any number of machines."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -125,7 +133,7 @@ class PostgresDatabase:
     async def open(cls, url: str, *, pool_size: int) -> PostgresDatabase:
         """Connect to `url`.
 
-        Raises: SetupError for a URL that is none, StorageError when the server cannot be reached or refuses.
+        Raises: SetupError for an invalid URL, StorageError when the server is unreachable or rejects it.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -134,51 +142,55 @@ class PostgresDatabase:
                 max_size=pool_size,
                 timeout=STATEMENT_TIMEOUT_S,
                 command_timeout=STATEMENT_TIMEOUT_S,  # of BEGIN and COMMIT
-                reset=_leave_as_is,
+                reset=_skip_reset,
             )
-        except _FAILURES as error:
+        except _ERRORS as error:
             raise explain(error, "PostgreSQL: cannot connect") from error
-        except ValueError:  # of the URL, and what it says may quote the password
+        except ValueError:  # the URL is invalid, and the error may quote the password
             raise SetupError(
-                "database: not a URL that can be read; write postgresql://USER:PASSWORD@HOST/NAME, and in the"
+                "database: not a valid URL; write postgresql://USER:PASSWORD@HOST/NAME, and in the"
                 " password %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, %25 for %"
             ) from None
         return cls(pool)
 
     async def write(self, change: Change[T]) -> T:
-        """Run `change` in a transaction, again if the server asks for it, as after a deadlock."""
+        """Run `change` in a transaction; retry after a deadlock and the like."""
         for left in reversed(range(TRIES)):
             try:
                 async with _borrow(self._pool) as connection, _transaction(connection):
                     return await change(_Tx(connection))
             except StorageError as error:
-                if not left or not isinstance(error.__cause__, _AGAIN):
+                if not left or not isinstance(error.__cause__, _RETRYABLE):
                     raise
-            except _FAILURES as error:  # of BEGIN and COMMIT themselves
-                if not left or not isinstance(error, _AGAIN):
+            except _ERRORS as error:  # of BEGIN and COMMIT themselves
+                if not left or not isinstance(error, _RETRYABLE):
                     raise _translate(error) from error
         raise AssertionError("unreachable")
 
     async def lock_schema(self, tx: Tx) -> None:
-        """Hold the advisory lock that every migrating process takes; a migration may then take its time."""
+        """Take the advisory lock of migrations, and raise the statement timeout for them."""
         assert isinstance(tx, _Tx)
         tx.timeout_s = _MIGRATION_TIMEOUT_S
         await tx.one("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
 
+    async def find_damage(self) -> list[str]:
+        """Return invalid indexes and pages with wrong checksums."""
+        damage = [f"the index {row[0]} is invalid" for row in await self.scan.all(_INVALID)]
+        row = await self.scan.one(_CHECKSUMS)
+        return damage + ([f"{row[0]} pages with a wrong checksum"] if row and row[0] else [])
+
+    async def server_time(self) -> int | None:
+        """Return the server's clock in UTC microseconds."""
+        row = await self.scan.one(_CLOCK)
+        return int(row[0]) if row else None
+
     async def close(self) -> None:
-        """Close all connections, at once if the server does not answer."""
+        """Close all connections, forcibly if the server does not respond."""
         try:
-            async with asyncio.timeout(_LET_GO_S):
+            async with asyncio.timeout(_CLEANUP_TIMEOUT_S):
                 await self._pool.close()
-        except _FAILURES:
+        except _ERRORS:
             self._pool.terminate()
-
-
-_AGAIN = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.InvalidCachedStatementError,  # the schema was changed: statements are prepared anew
-)
 
 
 @asynccontextmanager
@@ -187,10 +199,10 @@ async def _borrow(pool: Any) -> AsyncIterator[Any]:
     try:
         yield connection
     except BaseException:
-        with suppress(*_FAILURES):  # what was given up on is taken back, or else the connection is closed
-            await pool.release(connection, timeout=_LET_GO_S)
+        with suppress(*_ERRORS):  # the running statement is cancelled, or else the connection is closed
+            await pool.release(connection, timeout=_CLEANUP_TIMEOUT_S)
         raise
-    await pool.release(connection, timeout=_LET_GO_S)
+    await pool.release(connection, timeout=_CLEANUP_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -201,13 +213,13 @@ async def _transaction(connection: Any) -> AsyncIterator[None]:
         yield
     except BaseException:
         try:
-            async with asyncio.timeout(_LET_GO_S):
+            async with asyncio.timeout(_CLEANUP_TIMEOUT_S):
                 await transaction.rollback()
-        except _FAILURES:  # the server is silent or gone, and what it began ends with the connection
+        except _ERRORS:  # no response: the transaction ends with the connection
             connection.terminate()
         raise
     await transaction.commit()
 
 
-async def _leave_as_is(_connection: Any) -> None:
-    """Spare the round trip that resets a connection: no statement here leaves anything to reset."""
+async def _skip_reset(_connection: Any) -> None:
+    """Save the round trip that resets a connection: no statement here changes its session."""

@@ -1,12 +1,12 @@
-"""What a database is to the rest of smsign.
+"""The protocol of a database engine.
 
-One text of SQL serves both engines: parameters are `$1 … $n`, and the few words that differ are tokens
-in braces, which each engine replaces from its own table of fragments:
+Both engines run the same SQL: parameters are `$1 … $n`, and the few words that differ are tokens in braces,
+which each engine replaces from its table of fragments:
 
     {int} {bytes} {id}   column types        {strict} {clustered}   table options
     {lock}               locks the selected row until the transaction ends
+    {claim}              the same, but skips rows that another transaction has locked
     {binary}             compares texts by code point
-    {claim}              the same, but passes over rows that another transaction has locked
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """Runs statements that change nothing."""
+    """Runs read-only statements."""
 
     async def one(self, sql: str, *args: object) -> Row | None:
         """Return the first row, or None."""
@@ -33,15 +33,9 @@ class Tx(Reader, Protocol):
     """An open transaction. Nothing but its statements may be awaited while it is open."""
 
     async def run(self, sql: str, *args: object) -> None:
-        """Run a statement for its effect.
+        """Run a statement that writes.
 
-        Raises: Conflict when a unique index refuses the row.
-        """
-
-    async def later(self, sql: str, *args: object) -> None:
-        """Insert a row, `INSERT INTO table (…) VALUES ($1, … $n)`, before the transaction ends.
-
-        For rows that cannot conflict. Statements of the transaction that touch the table see the row.
+        Raises: Conflict on a violation of a unique index.
         """
 
 
@@ -53,34 +47,40 @@ class Database(Protocol):
 
     @property
     def read(self) -> Reader:
-        """Return what runs point reads."""
+        """Return the reader for point reads."""
 
     @property
     def scan(self) -> Reader:
-        """Return what runs reads that may take over a millisecond."""
+        """Return the reader for reads that may take more than a millisecond."""
 
     @property
     def watch(self) -> Reader:
-        """Return what runs the looks of tasks in the background, which no `scan` may hold up."""
+        """Return the reader for polling by background tasks, which no `scan` may delay."""
 
     async def write(self, change: Change[T]) -> T:
-        """Run `change` in a transaction; return its answer once that is on disk.
+        """Run `change` in a transaction; return its result once that is on disk.
 
-        `change` may run more than once if the engine asks for another try. What it raises rolls it back.
+        `change` may run more than once, as after a deadlock. If it raises, it is rolled back.
 
         Raises: StorageError, and whatever `change` raises.
         """
 
     async def lock_schema(self, tx: Tx) -> None:
-        """Hold off every other process that would migrate, until `tx` ends."""
+        """Keep other processes from migrating until `tx` ends."""
+
+    async def find_damage(self) -> list[str]:
+        """Return the damage that the engine itself detects, in words."""
+
+    async def server_time(self) -> int | None:
+        """Return the clock of the database server in UTC microseconds, None where it is this machine's."""
 
     async def close(self) -> None:
-        """Finish what is under way and let go of all connections."""
+        """Finish pending writes and close all connections."""
 
 
 @cache
 def fill(sql: str, fragments: tuple[tuple[str, str], ...]) -> str:
-    """Return `sql` with an engine's fragments in place of the tokens."""
+    """Return `sql` with the tokens replaced by an engine's fragments."""
     for token, text in fragments:
         sql = sql.replace(f"{{{token}}}", text)
     return sql

@@ -1,7 +1,4 @@
-"""What is read of a SQLite file: on the event loop where it is quick, on a thread where it may not be.
-
-Also how a statement reads to SQLite, and what its errors mean to the rest of smsign.
-"""
+"""Readers of a SQLite file, on the event loop and on a thread; SQL fragments and error translation."""
 
 from __future__ import annotations
 
@@ -30,19 +27,19 @@ FRAGMENTS = (
 
 @cache
 def text_of(sql: str) -> str:
-    """Return a statement as SQLite reads it."""
-    # SQLite numbers `$1` by first appearance; `?1` means the first argument wherever it stands.
+    """Return a statement in SQLite's dialect."""
+    # SQLite numbers `$1` by first appearance; `?1` is always the first argument.
     return fill(sql, FRAGMENTS).replace("$", "?")
 
 
 def translate(error: Exception) -> Exception:
-    """Return what the rest of smsign knows an error as."""
+    """Return the exception of `smsign.errors` for a driver's error."""
     if isinstance(error, SmsignError):
         return error
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
     if isinstance(error, UnicodeDecodeError):
-        return CorruptText("SQLite: a row bears bytes that are no text; run: smsign events verify")
+        return CorruptText("SQLite: a row contains bytes that are not text; run: smsign events verify")
     return StorageError(f"SQLite: {error}")
 
 
@@ -69,7 +66,7 @@ class Reader:
 
 
 class ThreadReader:
-    """Statements on a connection of their own, on a thread of their own."""
+    """Statements on a separate connection, on a separate thread."""
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self._connect = connect
@@ -93,7 +90,7 @@ class ThreadReader:
             raise translate(error) from error
 
     def close(self) -> None:
-        """Wait for the statement under way, then let go of the connection."""
+        """Wait for the running statement, then close the connection."""
         self._thread.shutdown()
         if self._connection is not None:
             self._connection.close()

@@ -1,1 +1,1 @@
-"""The SQL, a noun a file."""
+"""The SQL statements, one noun per file."""

@@ -36,7 +36,7 @@ async def get(db: Reader, account_id: int) -> Account:
 
 
 async def lock(tx: Tx, account_id: int) -> Account:
-    """Return an account, held until the transaction ends.
+    """Return an account, its row locked until the transaction ends.
 
     Raises: NotFound.
     """
@@ -80,7 +80,7 @@ async def insert(tx: Tx, *, name: str, roles: str, password: str, now: int) -> i
 
 
 async def update(tx: Tx, account_id: int, *, roles: str, enabled: bool) -> None:
-    """Set what a person may do."""
+    """Set the roles of an account, and whether it is enabled."""
     await tx.run("UPDATE account SET roles = $2, enabled = $3 WHERE id = $1", account_id, roles, int(enabled))
 
 
@@ -90,27 +90,21 @@ async def update_password(tx: Tx, account_id: int, password: str) -> None:
 
 
 async def update_totp(tx: Tx, account_id: int, sealed: bytes | None) -> None:
-    """Set the sealed secret of the second factor, or none."""
+    """Set or clear the sealed TOTP secret; delete the recovery codes."""
     await tx.run("UPDATE account SET totp_sealed = $2 WHERE id = $1", account_id, sealed)
     await tx.run("DELETE FROM recovery_code WHERE account_id = $1", account_id)
 
 
 async def find_totp(db: Reader, account_id: int) -> tuple[bytes, int] | None:
-    """Return the sealed secret of the second factor and the last time step taken, or None."""
+    """Return the sealed TOTP secret and the last time step used, or None."""
     row = await db.one("SELECT totp_sealed, totp_used FROM account WHERE id = $1", account_id)
     return (bytes(row[0]), int(row[1])) if row and row[0] is not None else None
 
 
-async def take_totp(tx: Tx, account_id: int, step: int) -> bool:
-    """Take a time step, so that its code works once; return False if it, or a later one, was taken."""
-    return (
-        await tx.one(
-            "UPDATE account SET totp_used = $2 WHERE id = $1 AND totp_used < $2 RETURNING id",
-            account_id,
-            step,
-        )
-        is not None
-    )
+async def use_totp(tx: Tx, account_id: int, step: int) -> bool:
+    """Mark a time step as used, so that its code works once; return False if it or a later one was used."""
+    sql = "UPDATE account SET totp_used = $2 WHERE id = $1 AND totp_used < $2 RETURNING id"
+    return await tx.one(sql, account_id, step) is not None
 
 
 async def insert_recovery(tx: Tx, account_id: int, mac: bytes) -> None:
@@ -118,8 +112,8 @@ async def insert_recovery(tx: Tx, account_id: int, mac: bytes) -> None:
     await tx.run("INSERT INTO recovery_code (account_id, mac) VALUES ($1, $2)", account_id, mac)
 
 
-async def take_recovery(tx: Tx, account_id: int, mac: bytes) -> bool:
-    """Take a recovery code away; return whether it was there."""
+async def use_recovery(tx: Tx, account_id: int, mac: bytes) -> bool:
+    """Delete a recovery code; return False if there is no such code."""
     sql = "DELETE FROM recovery_code WHERE account_id = $1 AND mac = $2 RETURNING account_id"
     return await tx.one(sql, account_id, mac) is not None
 
@@ -146,28 +140,28 @@ async def find_session(db: Reader, token_hash: bytes) -> Session | None:
 
 
 async def list_sessions(db: Reader, account_id: int) -> list[Session]:
-    """Return a person's sessions, the one seen last first."""
+    """Return an account's sessions, the one used last first."""
     sql = f"SELECT {_SESSION} FROM session WHERE account_id = $1 ORDER BY seen_at DESC, id DESC"
     return [Session(*row) for row in await db.all(sql, account_id)]
 
 
 async def update_seen(tx: Tx, session_id: int, now: int) -> None:
-    """Note that a session was used."""
+    """Set when a session was last used."""
     await tx.run("UPDATE session SET seen_at = $2 WHERE id = $1", session_id, now)
 
 
 async def delete_session(tx: Tx, account_id: int, session_id: int) -> None:
-    """End one of a person's sessions."""
+    """Delete one of an account's sessions."""
     await tx.run("DELETE FROM session WHERE account_id = $1 AND id = $2", account_id, session_id)
 
 
 async def delete_sessions(tx: Tx, account_id: int, *, but: int = 0) -> None:
-    """End a person's sessions, all `but` one."""
+    """Delete an account's sessions, except the id `but`."""
     await tx.run("DELETE FROM session WHERE account_id = $1 AND id <> $2", account_id, but)
 
 
 async def delete_old_sessions(tx: Tx, *, seen_before: int, made_before: int) -> None:
-    """Remove sessions that nobody may use any more."""
+    """Delete expired sessions."""
     await tx.run("DELETE FROM session WHERE seen_at < $1 OR created_at < $2", seen_before, made_before)
 
 
@@ -194,23 +188,23 @@ async def find_invitation(db: Reader, token_hash: bytes, *, now: int) -> Invitat
 
 
 async def list_invitations(db: Reader, *, now: int) -> list[Invitation]:
-    """Return the invitations that still wait, the newest first."""
+    """Return the invitations that are open, the newest first."""
     sql = f"SELECT {_INVITATION} FROM invitation WHERE expires_at > $1 ORDER BY id DESC LIMIT 100"
     return [Invitation(*row) for row in await db.all(sql, now)]
 
 
-async def take_invitation(tx: Tx, invitation_id: int) -> bool:
-    """Take an invitation away; return whether it was still there."""
+async def use_invitation(tx: Tx, invitation_id: int) -> bool:
+    """Delete an invitation; return False if it was used or withdrawn meanwhile."""
     return await tx.one("DELETE FROM invitation WHERE id = $1 RETURNING id", invitation_id) is not None
 
 
 async def delete_invitations_of(tx: Tx, actor: str) -> None:
-    """Withdraw what `actor` gave out and nobody took."""
+    """Delete the open invitations that `actor` created."""
     await tx.run("DELETE FROM invitation WHERE actor = $1", actor)
 
 
 async def insert_owner(tx: Tx, app_id: int, account_id: int) -> None:
-    """Make a person an owner of an application; one who is stays one."""
+    """Make an account an owner of an application, if it is not one already."""
     await tx.run(
         """INSERT INTO app_owner (account_id, app_id) VALUES ($2, $1)
         ON CONFLICT (account_id, app_id) DO NOTHING""",
@@ -220,7 +214,7 @@ async def insert_owner(tx: Tx, app_id: int, account_id: int) -> None:
 
 
 async def delete_owner(tx: Tx, app_id: int, account_id: int) -> None:
-    """Take an application from a person."""
+    """Remove an owner of an application."""
     await tx.run("DELETE FROM app_owner WHERE account_id = $2 AND app_id = $1", app_id, account_id)
 
 
@@ -230,22 +224,22 @@ async def list_owners(db: Reader, app_id: int) -> list[Account]:
 
 
 async def owns(db: Reader, app_id: int, account_id: int) -> bool:
-    """Say whether a person owns an application."""
+    """Return whether an account owns an application."""
     sql = "SELECT 1 FROM app_owner WHERE account_id = $2 AND app_id = $1"
     return await db.one(sql, app_id, account_id) is not None
 
 
 async def find_identity(db: Reader, issuer: str, subject: str) -> int | None:
-    """Return the id of the account that a provider's subject is connected with, or None."""
+    """Return the id of the account linked to an identity provider's subject, or None."""
     sql = "SELECT account_id FROM identity WHERE issuer = $1 AND subject = $2"
     row = await db.one(sql, issuer, subject)
     return int(row[0]) if row else None
 
 
 async def insert_identity(tx: Tx, issuer: str, subject: str, account_id: int) -> None:
-    """Connect a provider's subject with an account.
+    """Link an identity provider's subject to an account.
 
-    Raises: Conflict when it is connected already.
+    Raises: Conflict when it is linked already.
     """
     await tx.run(
         "INSERT INTO identity (issuer, subject, account_id) VALUES ($1, $2, $3)", issuer, subject, account_id

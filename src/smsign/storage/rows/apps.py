@@ -10,11 +10,11 @@ _COLUMNS = """id, name, app_key, secret_mac, old_secret_mac, old_secret_until, s
   in_use_id, created_at, test_delay_ms, submissions_a_day"""
 
 _BY_KEY = f"SELECT {_COLUMNS} FROM app WHERE app_key = $1"
-_BY_ID = f"SELECT {_COLUMNS} FROM app WHERE id = $1 {{lock}}"
+_BY_ID = f"SELECT {_COLUMNS} FROM app WHERE id = $1"
+_LOCK = _BY_ID + " {lock}"
 _BY_NAME = f"SELECT {_COLUMNS} FROM app WHERE name = $1 OR app_key = $1"
 _ALL = f"SELECT {_COLUMNS} FROM app WHERE id > $1 ORDER BY id LIMIT $2"
-_GET = f"SELECT {_COLUMNS} FROM app WHERE id = $1"
-_FOUND = f"""SELECT {_COLUMNS} FROM app
+_SEARCH = f"""SELECT {_COLUMNS} FROM app
   WHERE id > $1 AND (name LIKE $2 ESCAPE '!' OR app_key = $3) ORDER BY id LIMIT $4"""
 _OWNED = f"""SELECT {_COLUMNS} FROM app
   WHERE id IN (SELECT app_id FROM app_owner WHERE account_id = $1) AND id > $2 ORDER BY id LIMIT $3"""
@@ -38,13 +38,13 @@ async def get(db: Reader, name: str) -> App:
 
 
 async def lock(tx: Tx, app_id: int) -> App:
-    """Return the application, held against other writers until the transaction ends.
+    """Return the application, its row locked until the transaction ends.
 
     Raises: NotFound.
     """
-    row = await tx.one(_BY_ID, app_id)
+    row = await tx.one(_LOCK, app_id)
     if row is None:
-        raise NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")
+        raise _unknown(app_id)
     return App(*row)
 
 
@@ -55,13 +55,13 @@ async def list_(db: Reader, *, after: int = 0, limit: int = 1000) -> list[App]:
 
 async def find(db: Reader, app_id: int) -> App | None:
     """Return the application of this id, or None."""
-    row = await db.one(_GET, app_id)
+    row = await db.one(_BY_ID, app_id)
     return App(*row) if row else None
 
 
-async def list_found(db: Reader, text: str, *, after: int = 0, limit: int = 50) -> list[App]:
-    """Return applications whose name has `text` in it, or whose appKey it is."""
-    return [App(*row) for row in await db.all(_FOUND, after, containing(text), text, limit)]
+async def search(db: Reader, text: str, *, after: int = 0, limit: int = 50) -> list[App]:
+    """Return applications whose name contains `text`, or whose appKey it is."""
+    return [App(*row) for row in await db.all(_SEARCH, after, containing(text), text, limit)]
 
 
 async def list_owned(db: Reader, account_id: int, *, after: int = 0, limit: int = 100) -> list[App]:
@@ -70,7 +70,7 @@ async def list_owned(db: Reader, account_id: int, *, after: int = 0, limit: int 
 
 
 def containing(text: str) -> str:
-    """Return the pattern of LIKE … ESCAPE '!' for what has `text` in it."""
+    """Return the pattern for LIKE … ESCAPE '!' that matches what contains `text`."""
     return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
@@ -81,7 +81,7 @@ async def get_sealed(db: Reader, app_id: int) -> bytes:
     """
     row = await db.one("SELECT secret_sealed FROM app WHERE id = $1", app_id)
     if row is None:
-        raise NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")
+        raise _unknown(app_id)
     return bytes(row[0])
 
 
@@ -118,7 +118,7 @@ async def insert(
 async def update_secret(
     tx: Tx, app: App, *, secret_mac: bytes, secret_sealed: bytes, old_secret_until: int | None
 ) -> None:
-    """Replace the masterSecret; the one before stays valid until `old_secret_until`, if that is given."""
+    """Replace the masterSecret; the old one stays valid until `old_secret_until`, if that is given."""
     await tx.run(
         """UPDATE app SET secret_mac = $2, secret_sealed = $3, old_secret_mac = $4, old_secret_until = $5
         WHERE id = $1""",
@@ -141,10 +141,14 @@ async def update_in_use(tx: Tx, app_id: int, *, in_use_id: int | None) -> None:
 
 
 async def update_by_hand(tx: Tx, app_id: int, *, use_by_hand: bool) -> None:
-    """Set whether a signature that passes waits for its owner to put it in use."""
+    """Set whether a passed signature is put in use only by its owner."""
     await tx.run("UPDATE app SET use_by_hand = $2 WHERE id = $1", app_id, int(use_by_hand))
 
 
 async def update_limit(tx: Tx, app_id: int, *, submissions_a_day: int) -> None:
-    """Set how many submissions it may make in a day."""
+    """Set the limit of submissions per day."""
     await tx.run("UPDATE app SET submissions_a_day = $2 WHERE id = $1", app_id, submissions_a_day)
+
+
+def _unknown(app_id: int) -> NotFound:
+    return NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")

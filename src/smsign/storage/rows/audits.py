@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from smsign.domain.audits import REASONS, Decision
-from smsign.storage.engine.protocol import Reader, Tx
+from smsign.storage.engine.protocol import Reader, Row, Tx
 
 
 async def find(db: Reader, app_id: int, signature_id: int, version: int) -> Decision | None:
-    """Return what was decided of a version, or None while it is in the audit."""
+    """Return the decision on a version, or None while it is in the audit."""
     row = await db.one(
         """SELECT passed, note, actor, decided_at FROM decision
         WHERE signature_id = $2 AND version = $3 AND app_id = $1""",
@@ -18,14 +18,11 @@ async def find(db: Reader, app_id: int, signature_id: int, version: int) -> Deci
     if row is None:
         return None
     sql = "SELECT code, field FROM decision_reason WHERE signature_id = $1 AND version = $2"
-    fields: dict[str, str] = dict(map(tuple, await db.all(sql, signature_id, version)))
-    codes = tuple(code for code in REASONS if code in fields)
-    about = tuple(fields[code] or REASONS[code].field for code in codes)
-    return Decision(signature_id, version, row[0], codes, row[1], row[2], row[3], about)
+    return _decision(signature_id, version, row, dict(map(tuple, await db.all(sql, signature_id, version))))
 
 
 async def list_(db: Reader, app_id: int, signature_id: int) -> dict[int, Decision]:
-    """Return what was decided of a signature's versions, by version."""
+    """Return the decisions on a signature, by version."""
     given: dict[int, dict[str, str]] = {}
     for row in await db.all(
         "SELECT version, code, field FROM decision_reason WHERE signature_id = $1", signature_id
@@ -38,15 +35,18 @@ async def list_(db: Reader, app_id: int, signature_id: int) -> dict[int, Decisio
         app_id,
         signature_id,
     ):
-        fields = given.get(int(row[0]), {})
-        codes = tuple(code for code in REASONS if code in fields)
-        about = tuple(fields[code] or REASONS[code].field for code in codes)
-        found[int(row[0])] = Decision(signature_id, row[0], row[1], codes, row[2], row[3], row[4], about)
+        found[int(row[0])] = _decision(signature_id, row[0], row[1:], given.get(int(row[0]), {}))
     return found
 
 
+def _decision(signature_id: int, version: int, row: Row, fields: dict[str, str]) -> Decision:
+    codes = tuple(code for code in REASONS if code in fields)
+    about = tuple(fields[code] or REASONS[code].field for code in codes)
+    return Decision(signature_id, version, row[0], codes, row[1], row[2], row[3], about)
+
+
 async def insert(tx: Tx, app_id: int, decision: Decision) -> None:
-    """Record a decision.
+    """Insert a decision.
 
     Raises: Conflict when the version has one already.
     """

@@ -1,4 +1,4 @@
-"""Rows of `callback`: endpoints. One that was removed stays for the ledger and is found no more."""
+"""Rows of `callback`. Removal is a soft delete: the row stays for the ledger."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _DUE = """SELECT callback.id, callback.failures FROM callback
 
 
 async def find(db: Reader, app_id: int, callback_id: int) -> Callback | None:
-    """Return the application's endpoint, or None."""
+    """Return the application's callback, or None."""
     row = await db.one(_FIND, app_id, callback_id)
     return Callback(*row) if row else None
 
 
 async def find_any(db: Reader, callback_id: int) -> Callback | None:
-    """Return an endpoint of whichever application, for the worker, or None."""
+    """Return a callback of any application, for the worker, or None."""
     row = await db.one(_ANY, callback_id)
     return Callback(*row) if row else None
 
 
 async def list_(db: Reader, app_id: int) -> list[Callback]:
-    """Return the application's endpoints, the oldest first."""
+    """Return the application's callbacks, the oldest first."""
     return [Callback(*row) for row in await db.all(_OF_APP, app_id)]
 
 
 async def list_due(db: Reader, *, now: int) -> list[tuple[int, int]]:
-    """Return (id, failures in a row) of the endpoints that something is due for and nobody is at."""
+    """Return (id, consecutive failures) of the callbacks with a due event that is not leased."""
     return [(int(row[0]), int(row[1])) for row in await db.all(_DUE, now)]
 
 
 async def insert(
     tx: Tx, *, app_id: int, url: str, format: str, decisions_only: bool, secret_sealed: bytes | None, now: int
 ) -> int:
-    """Add an endpoint; return its id."""
+    """Insert a callback; return its id."""
     row = await tx.one(
         """INSERT INTO callback
           (app_id, url, form, decisions_only, secret_sealed, state, why, failures, created_at)
@@ -63,7 +63,7 @@ async def insert(
 async def update_secret(
     tx: Tx, callback: Callback, *, secret_sealed: bytes, old_secret_until: int | None
 ) -> None:
-    """Replace the secret; the one before signs too until `old_secret_until`, if that is given."""
+    """Replace the secret; until `old_secret_until`, if given, requests are signed with the old one too."""
     await tx.run(
         """UPDATE callback SET secret_sealed = $2, old_secret_sealed = $3, old_secret_until = $4
         WHERE id = $1""",
@@ -75,7 +75,7 @@ async def update_secret(
 
 
 async def update_state(tx: Tx, callback_id: int, *, state: str, why: str) -> None:
-    """Pause or resume; the count of failures begins anew."""
+    """Pause or resume a callback; reset its count of failures."""
     await tx.run(
         "UPDATE callback SET state = $2, why = $3, failures = 0, failing_since = NULL WHERE id = $1",
         callback_id,
@@ -85,7 +85,7 @@ async def update_state(tx: Tx, callback_id: int, *, state: str, why: str) -> Non
 
 
 async def count_failure(tx: Tx, callback_id: int, *, now: int) -> int:
-    """Count one more failure in a row; return how many there are."""
+    """Count a failure; return the number of consecutive ones."""
     row = await tx.one(
         """UPDATE callback SET failures = failures + 1, failing_since = coalesce(failing_since, $2)
         WHERE id = $1 RETURNING failures""",
@@ -96,7 +96,7 @@ async def count_failure(tx: Tx, callback_id: int, *, now: int) -> int:
 
 
 async def clear_failures(tx: Tx, callback_id: int) -> int:
-    """Begin to count anew, for the endpoint took something; return how many there were."""
+    """Reset the count of failures after a success; return what it was."""
     row = await tx.one("SELECT failures FROM callback WHERE id = $1", callback_id)
     failures = int(row[0]) if row else 0
     if failures:
@@ -105,5 +105,5 @@ async def clear_failures(tx: Tx, callback_id: int) -> int:
 
 
 async def update_deleted(tx: Tx, callback_id: int, *, now: int) -> None:
-    """Take an endpoint away; what waited for it is swept later."""
+    """Soft-delete a callback; its rows of the outbox are deleted later by `outbox.sweep`."""
     await tx.run("UPDATE callback SET deleted_at = $2 WHERE id = $1", callback_id, now)

@@ -1,6 +1,7 @@
-"""Reads of the desk: what waits, who has it, and whether anything changed since the last look.
+"""Reads of the desk: the audit queue, who holds a lease, and whether anything changed.
 
-What decides itself does not wait here: of test applications only the content that stays pending.
+Signatures of test applications, which are decided automatically, are not in the queue, except those with the
+content that stays pending.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from smsign.storage.engine.protocol import Reader
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A row of the queue. `holder` is the actor who has it on the desk, or None."""
+    """A row of the queue. `holder` is the actor with the lease, or None."""
 
     id: int
     app_id: int
@@ -53,13 +54,13 @@ async def list_waiting(
 
 
 async def find_next(db: Reader, *, actor: str, now: int, after: tuple[int, int] = (0, 0)) -> int | None:
-    """Return the oldest that no other auditor has, after the (submitted_at, id) given, or None."""
+    """Return the oldest without a lease of another auditor, after the (submitted_at, id) given, or None."""
     row = await db.one(_NEXT, now, actor, *after, PENDING)
     return int(row[0]) if row else None
 
 
-async def get_mark(db: Reader, *, now: int) -> tuple[int, int, int]:
-    """Return what differs whenever the queue, or who has what of it, does."""
+async def get_state(db: Reader, *, now: int) -> tuple[int, int, int]:
+    """Return numbers that change whenever the queue or a lease does."""
     event = await db.one("SELECT max(id) FROM event")
     lease = await db.one("SELECT count(*), max(taken_at) FROM lease WHERE until > $1", now)
     assert event is not None

@@ -1,4 +1,4 @@
-"""Rows of `event`, `chain` and `outbox`: appended together, changed never."""
+"""Rows of `event` and `chain`, the audit log: hash chains that are only appended to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from smsign.domain import events
-from smsign.domain.events import DECISIONS, GENESIS, Event, Kind, Subject
+from smsign.domain.events import GENESIS, Event, Kind, Subject
 from smsign.storage.engine.protocol import Reader, Tx
 
 _COLUMNS = "id, subject, subject_id, seq, kind, at, actor, data, prev_hash, hash"
@@ -15,32 +15,23 @@ _OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id =
 _WALK = f"""SELECT {_COLUMNS} FROM event
   WHERE (subject, subject_id, seq) > ($1, $2, $3) ORDER BY subject, subject_id, seq LIMIT $4"""
 
-# A page at a time: no statement may take as long as the ledger is. What a row is held against is looked
-# up by key, row by row: for a join PostgreSQL may read the whole of the other table for each page.
+# In pages, so that no statement takes time in proportion to the log. Scalar subqueries, because for a join
+# PostgreSQL may read the whole other table for each page.
 _ENDS = """SELECT subject, subject_id, seq, hash IS DISTINCT FROM (
     SELECT event.hash FROM event
     WHERE event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = chain.seq)
   FROM chain WHERE (subject, subject_id) > ($1, $2) ORDER BY subject, subject_id LIMIT $3"""
-_BEHIND = """SELECT id, subject, subject_id, seq, coalesce(seq > (SELECT chain.seq FROM chain
+_AFTER_ENDS = """SELECT id, subject, subject_id, seq, coalesce(seq > (SELECT chain.seq FROM chain
     WHERE chain.subject = event.subject AND chain.subject_id = event.subject_id), TRUE)
   FROM event WHERE id > $1 ORDER BY id LIMIT $2"""
 PAGE = 2000
 FIRST = -(2**63)
-"""Before every id that a row may have, also one that was written by hand."""
+"""Below every possible id, also one of a forged row."""
 
 _SEARCH = f"""SELECT {_COLUMNS} FROM event
   WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
     AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
   ORDER BY id DESC LIMIT $6"""
-
-_TELL = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
-  SELECT callback.id, event.subject_id, event.seq, event.id,
-    CASE WHEN EXISTS (SELECT 1 FROM outbox AS earlier
-      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $2)
-    THEN NULL ELSE CAST($4 AS {int}) END, $4
-  FROM callback JOIN event ON event.subject = 'signature' AND event.subject_id = $2 AND event.seq = $3
-  WHERE callback.app_id = $1 AND callback.deleted_at IS NULL
-    AND (callback.decisions_only = 0 OR $5 = 1)"""
 
 
 async def append(
@@ -54,16 +45,16 @@ async def append(
     data: Mapping[str, object] | None = None,
     first: bool = False,
 ) -> int:
-    """Add an event to its subject's chain; return its number in the chain.
+    """Append an event to its subject's hash chain; return its number in the chain.
 
-    The caller holds the subject's row, so that no other writer appends at the same time.
-    `first` spares the look at the chain's end when the subject was made in this very transaction.
+    The caller holds the lock on the subject's row, so that no other writer appends at the same time.
+    `first` saves the read of the chain's end when the subject was created in this transaction.
     """
     head = None if first else await find_head(tx, subject, subject_id)
     seq, prev_hash = (head[0] + 1, head[1]) if head else (1, GENESIS)
     text = msgspec.json.encode(data or {}).decode()
     digest = events.digest(prev_hash, subject, subject_id, seq, kind, now, actor, text)
-    await tx.later(
+    await tx.run(
         """INSERT INTO event (subject, subject_id, seq, kind, at, actor, data, prev_hash, hash)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
         str(subject),
@@ -76,7 +67,7 @@ async def append(
         prev_hash,
         digest,
     )
-    await tx.later(
+    await tx.run(
         """INSERT INTO chain (subject, subject_id, seq, hash) VALUES ($1, $2, $3, $4)
         ON CONFLICT (subject, subject_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash""",
         str(subject),
@@ -87,16 +78,8 @@ async def append(
     return seq
 
 
-async def tell(tx: Tx, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
-    """Put an event of a signature in the outbox of each endpoint of its application.
-
-    The caller holds the signature's row. Only the earliest of a signature is due; the others wait for it.
-    """
-    await tx.run(_TELL, app_id, signature_id, seq, now, int(kind in DECISIONS))
-
-
 async def find_head(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:
-    """Return the number and the hash that the subject's last event bears, or None."""
+    """Return the number and hash of the subject's last event, or None."""
     row = await db.one(
         "SELECT seq, hash FROM chain WHERE subject = $1 AND subject_id = $2", str(subject), subject_id
     )
@@ -118,7 +101,7 @@ async def search(
     before: int = 2**62,
     limit: int = 50,
 ) -> list[Event]:
-    """Return up to `limit` events, the newest first; an empty text asks for all, `actor` is a pattern."""
+    """Return up to `limit` events, the newest first; empty filters match all, `actor` is a LIKE pattern."""
     return [Event(*row) for row in await db.all(_SEARCH, before, kind, actor, subject, subject_id, limit)]
 
 
@@ -127,22 +110,22 @@ async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> 
     return [Event(*row) for row in await db.all(_WALK, *after, limit)]
 
 
-async def find_cut(db: Reader) -> str | None:
-    """Return the first chain whose last event on record is gone or another one, in words, or None."""
+async def find_truncated(db: Reader) -> str | None:
+    """Return the first chain whose recorded last event is missing or different, in words, or None."""
     at: tuple[str, int] = ("", 0)
     while page := await db.all(_ENDS, *at, PAGE):
-        for subject, subject_id, seq, is_cut in page:
-            if is_cut:
-                return f"{subject} {subject_id}: event {seq}, the last on record, is missing or another one"
+        for subject, subject_id, seq, differs in page:
+            if differs:
+                return f"{subject} {subject_id}: event {seq}, the last on record, is missing or different"
         at = page[-1][0], page[-1][1]
     return None
 
 
-async def find_graft(db: Reader) -> str | None:
-    """Return the first event that stands behind its chain's end on record, in words, or None."""
+async def find_appended(db: Reader) -> str | None:
+    """Return the first event after its chain's recorded end, in words, or None."""
     at = FIRST
-    while page := await db.all(_BEHIND, at, PAGE):
-        for at, subject, subject_id, seq, is_behind in page:
-            if is_behind:
-                return f"{subject} {subject_id}: event {seq} is behind the last on record (row {at})"
+    while page := await db.all(_AFTER_ENDS, at, PAGE):
+        for at, subject, subject_id, seq, is_after in page:
+            if is_after:
+                return f"{subject} {subject_id}: event {seq} comes after the last on record (row {at})"
     return None

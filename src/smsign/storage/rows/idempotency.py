@@ -1,4 +1,4 @@
-"""Rows of `idempotency`: what was answered under a key."""
+"""Rows of `idempotency`: idempotency keys, with the request and the result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from smsign.storage.engine.protocol import Reader, Tx
 
 
 async def find(db: Reader, app_id: int, key: str) -> Answered | None:
-    """Return what an application was answered under `key`, or None."""
+    """Return the result stored under an application's `key`, or None."""
     row = await db.one(
         "SELECT request_hash, sign_id FROM idempotency WHERE app_id = $1 AND key = $2", app_id, key
     )
@@ -15,9 +15,9 @@ async def find(db: Reader, app_id: int, key: str) -> Answered | None:
 
 
 async def insert(tx: Tx, app_id: int, key: str, answered: Answered, *, now: int) -> None:
-    """Remember what was answered.
+    """Store the result of a request.
 
-    Raises: Conflict when another transaction was answered under the key meanwhile.
+    Raises: Conflict when another transaction used the key meanwhile.
     """
     await tx.run(
         """INSERT INTO idempotency (app_id, key, request_hash, sign_id, created_at)
@@ -31,7 +31,7 @@ async def insert(tx: Tx, app_id: int, key: str, answered: Answered, *, now: int)
 
 
 async def delete_before(tx: Tx, time: int, *, limit: int) -> int:
-    """Forget up to `limit` keys that came before `time`; return how many."""
+    """Delete up to `limit` keys created before `time`; return how many."""
     gone = await tx.all(
         """DELETE FROM idempotency WHERE (app_id, key) IN
           (SELECT app_id, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)

@@ -1,4 +1,4 @@
-"""Rows of `lease`: who has a signature on the desk. Times are UTC microseconds."""
+"""Rows of `lease`: which auditor is working on a signature. Times are UTC microseconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smsign.storage.engine.protocol import Reader, Tx
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A row of `lease`; it holds until `until`."""
+    """A row of `lease`, valid until `until`."""
 
     signature_id: int
     actor: str
@@ -20,13 +20,13 @@ _FIND = "SELECT signature_id, actor, taken_at, until FROM lease WHERE signature_
 
 
 async def find(db: Reader, signature_id: int, *, now: int) -> Lease | None:
-    """Return the lease that holds at `now`, or None."""
+    """Return the lease that is valid at `now`, or None."""
     row = await db.one(_FIND, signature_id, now)
     return Lease(*row) if row else None
 
 
 async def claim(tx: Tx, signature_id: int, *, actor: str, until: int, now: int) -> bool:
-    """Take or renew a lease; return False while another one holds it."""
+    """Take or renew a lease; return False while another actor holds it."""
     row = await tx.one(
         """INSERT INTO lease (signature_id, actor, taken_at, until) VALUES ($1, $2, $4, $3)
         ON CONFLICT (signature_id) DO UPDATE SET
@@ -44,12 +44,12 @@ async def claim(tx: Tx, signature_id: int, *, actor: str, until: int, now: int) 
 
 
 async def delete_of(tx: Tx, actor: str) -> None:
-    """Free all that one has."""
+    """Delete all leases of `actor`."""
     await tx.run("DELETE FROM lease WHERE actor = $1", actor)
 
 
 async def delete(tx: Tx, signature_id: int, *, actor: str | None = None) -> None:
-    """Free a signature; with `actor`, only if that one has it."""
+    """Delete the lease of a signature; with `actor`, only if it is that actor's."""
     if actor is None:
         await tx.run("DELETE FROM lease WHERE signature_id = $1", signature_id)
     else:

@@ -1,4 +1,4 @@
-"""The list of an application's signatures, read by the indexes that 0004_calls.sql made for it."""
+"""Keyset pagination of an application's signatures, by the indexes of 0004_calls.sql."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from smsign.domain.signatures import Signature, Status
 from smsign.storage.engine.protocol import Reader
 from smsign.storage.rows import signatures
 
-_COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
-
 
 def _page(more: str) -> str:
     return f"""SELECT page.id, page.app_id, page.content, page.status, page.version, page.created_at,
     page.submitted_at, decision.note, (SELECT string_agg(decision_reason.code, ' ') FROM decision_reason
       WHERE decision_reason.signature_id = page.id AND decision_reason.version = page.version)
-  FROM (SELECT {_COLUMNS} FROM signature
+  FROM (SELECT {signatures.COLUMNS} FROM signature
     WHERE app_id = $1 AND status > 0 AND deleted_at IS NULL
       AND (created_at, id) < ($2, $3) AND created_at >= $4 AND status BETWEEN $5 AND $6 AND id <> $7{more}
     ORDER BY created_at DESC, id DESC LIMIT $8) AS page
@@ -27,7 +25,7 @@ def _page(more: str) -> str:
 
 
 _BY_TIME = _page("")
-_OF_CONTENT = (  # a `+` keeps SQLite from walking all of them by time
+_OF_CONTENT = (  # a unary `+` keeps SQLite from using the index by time
     _page(" AND content {binary} = $9")
     .replace("(created_at, id) <", "(+created_at, id) <")
     .replace("AND created_at >=", "AND +created_at >=")
@@ -36,7 +34,7 @@ _BY_CONTENT = _page(" AND content {binary} BETWEEN $9 AND $10")
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A signature with what was said of it, if it was refused."""
+    """A signature; if it was refused, with its reasons and note."""
 
     signature: Signature
     reasons: tuple[str, ...] = ()
@@ -65,6 +63,7 @@ def _matching(signature: Signature | None, app: App, filters: Filters) -> list[L
     return [Listed(signature)]
 
 
+<<<<<<< HEAD
 async def _list_decided(db: Reader, app: App, filters: Filters, *, limit: int) -> list[Listed]:
     least, most = (1, 2) if filters.status is None else (filters.status, filters.status)
     left_out = (app.in_use_id or 0) if filters.use_status == 0 else 0
@@ -73,6 +72,16 @@ async def _list_decided(db: Reader, app: App, filters: Filters, *, limit: int) -
         rows = await db.all(_OF_CONTENT, *bounds, filters.low)
     elif filters.by_content:
         rows = await db.all(_BY_CONTENT, *bounds, filters.low, filters.high)
+=======
+async def _list_decided(db: Reader, app: App, wanted: Wanted, *, limit: int) -> list[Listed]:
+    least, most = (1, 2) if wanted.status is None else (wanted.status, wanted.status)
+    left_out = (app.in_use_id or 0) if wanted.use_status == 0 else 0
+    bounds = (app.id, *wanted.before, wanted.since, least, most, left_out, limit)
+    if wanted.low == wanted.high:  # an index has these in the order of the list
+        rows = await db.all(_OF_CONTENT, *bounds, wanted.low)
+    elif wanted.by_content:
+        rows = await db.all(_BY_CONTENT, *bounds, wanted.low, wanted.high)
+>>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     else:
         rows = await db.all(_BY_TIME, *bounds)
     return [

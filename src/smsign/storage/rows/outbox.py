@@ -1,7 +1,7 @@
-"""Rows of `outbox`: what is still to be told, and whose turn it is.
+"""Rows of `outbox`: events to be delivered to callbacks, in order.
 
-For each endpoint and signature only the earliest row has a `due_at`: it alone may be claimed. Whoever adds or
-takes away rows holds the signature's row, and calls `settle` after.
+For each callback and signature only the earliest row has a `due_at`, so only it may be leased. Who inserts or
+deletes rows holds the lock on the signature's row, and calls `promote_next` afterwards.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import msgspec
 
 from smsign.domain.callbacks import Delivery
+from smsign.domain.events import DECISIONS, Kind
 from smsign.storage.engine.protocol import Reader, Tx
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """A row that is leased to a worker. `attempts` is how many have failed before."""
+class LeasedRow(msgspec.Struct, frozen=True):
+    """A row leased to a worker. `attempts` is the number of failed ones before."""
 
     callback_id: int
     signature_id: int
@@ -24,11 +25,20 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """How much waits, and since when the oldest does (UTC microseconds)."""
+    """The number of undelivered events, and when the oldest was created (UTC microseconds)."""
 
     size: int = 0
     oldest_at: int | None = None
 
+
+_INSERT = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, due_at, created_at)
+  SELECT callback.id, event.subject_id, event.seq, event.id,
+    CASE WHEN EXISTS (SELECT 1 FROM outbox AS earlier
+      WHERE earlier.callback_id = callback.id AND earlier.signature_id = $2)
+    THEN NULL ELSE CAST($4 AS {int}) END, $4
+  FROM callback JOIN event ON event.subject = 'signature' AND event.subject_id = $2 AND event.seq = $3
+  WHERE callback.app_id = $1 AND callback.deleted_at IS NULL
+    AND (callback.decisions_only = 0 OR $5 = 1)"""
 
 _CLAIM = """WITH due AS (
     SELECT callback_id, signature_id, seq FROM outbox
@@ -45,7 +55,7 @@ _HOLD = f"""UPDATE outbox SET due_at = NULL
 _PROMOTE = f"""UPDATE outbox SET due_at = $4
   WHERE callback_id = $1 AND signature_id BETWEEN $2 AND $3 AND due_at IS NULL AND NOT {_EARLIER}"""
 
-_PUT = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, created_at)
+_REPLAY = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, created_at)
   SELECT $1, event.subject_id, event.seq, event.id, $2
   FROM signature JOIN event ON event.subject = 'signature' AND event.subject_id = signature.id
   WHERE signature.app_id = $3 AND signature.id BETWEEN $4 AND $5
@@ -54,19 +64,27 @@ _PUT = """INSERT INTO outbox (callback_id, signature_id, seq, event_id, created_
   ON CONFLICT (callback_id, signature_id, seq) DO NOTHING RETURNING seq"""
 
 
-async def claim(tx: Tx, callback_id: int, *, lease: str, until: int, now: int, limit: int) -> list[Claimed]:
-    """Lease up to `limit` due rows of an endpoint until `until`, those due first first."""
+async def insert(tx: Tx, kind: Kind, *, app_id: int, signature_id: int, seq: int, now: int) -> None:
+    """Insert an event of a signature for each callback of its application.
+
+    The caller holds the lock on the signature's row. Only the earliest event of a signature is due.
+    """
+    await tx.run(_INSERT, app_id, signature_id, seq, now, int(kind in DECISIONS))
+
+
+async def claim(tx: Tx, callback_id: int, *, lease: str, until: int, now: int, limit: int) -> list[LeasedRow]:
+    """Lease up to `limit` due rows of a callback until `until`, the earliest due first."""
     rows = await tx.all(_CLAIM, callback_id, now, lease, until, limit)
-    return [Claimed(*row) for row in rows]
+    return [LeasedRow(*row) for row in rows]
 
 
 async def lock_signature(tx: Tx, signature_id: int) -> None:
-    """Hold the signature's row, deleted or not: nobody else changes its part of the outbox meanwhile."""
+    """Lock the signature's row, deleted or not, so that nobody else changes its rows of the outbox."""
     await tx.one("SELECT id FROM signature WHERE id = $1 {lock}", signature_id)
 
 
-async def delete(tx: Tx, row: Claimed) -> bool:
-    """Take away what was told; return False if another worker has it by now."""
+async def delete(tx: Tx, row: LeasedRow) -> bool:
+    """Delete a delivered row; return False if its lease was lost."""
     gone = await tx.one(
         """DELETE FROM outbox WHERE callback_id = $1 AND signature_id = $2 AND seq = $3 AND lease = $4
         RETURNING seq""",
@@ -78,9 +96,9 @@ async def delete(tx: Tx, row: Claimed) -> bool:
     return gone is not None
 
 
-async def update_failed(tx: Tx, row: Claimed, *, due_at: int) -> bool:
-    """Let go of a row until it is due again; return False if another worker has it by now."""
-    put_off = await tx.one(
+async def reschedule(tx: Tx, row: LeasedRow, *, due_at: int) -> bool:
+    """End the lease of a failed row and make it due at `due_at`; return False if its lease was lost."""
+    updated = await tx.one(
         """UPDATE outbox SET attempts = attempts + 1, due_at = $5, lease = '', leased_until = 0
         WHERE callback_id = $1 AND signature_id = $2 AND seq = $3 AND lease = $4 RETURNING seq""",
         row.callback_id,
@@ -89,11 +107,11 @@ async def update_failed(tx: Tx, row: Claimed, *, due_at: int) -> bool:
         row.lease,
         due_at,
     )
-    return put_off is not None
+    return updated is not None
 
 
-async def release(tx: Tx, row: Claimed) -> None:
-    """Let go of a row as it was."""
+async def release(tx: Tx, row: LeasedRow) -> None:
+    """End the lease of a row that was not sent."""
     await tx.run(
         """UPDATE outbox SET lease = '', leased_until = 0
         WHERE callback_id = $1 AND signature_id = $2 AND seq = $3 AND lease = $4""",
@@ -105,13 +123,13 @@ async def release(tx: Tx, row: Claimed) -> None:
 
 
 async def promote_next(tx: Tx, callback_id: int, *, first: int, last: int, now: int) -> None:
-    """Make the earliest row of each signature from `first` to `last` due, if it was not; hold the others."""
+    """Make the earliest row of each signature from `first` to `last` due, if it is not; and no other."""
     await tx.run(_HOLD, callback_id, first, last)
     await tx.run(_PROMOTE, callback_id, first, last, now)
 
 
-async def make_due(tx: Tx, callback_id: int, *, now: int) -> None:
-    """Make all that waits for another try due at once, its tries counted anew."""
+async def restart(tx: Tx, callback_id: int, *, now: int) -> None:
+    """Make the rows of a callback due now, with no attempts counted: it was resumed."""
     await tx.run(
         """UPDATE outbox SET attempts = 0, due_at = $2
         WHERE callback_id = $1 AND due_at IS NOT NULL AND (attempts > 0 OR due_at > $2)""",
@@ -121,11 +139,11 @@ async def make_due(tx: Tx, callback_id: int, *, now: int) -> None:
 
 
 async def retry_now(tx: Tx, callback_id: int, *, now: int) -> None:
-    """Make all that waits for another try due at once: the endpoint is well again."""
+    """Make the rows that wait for a retry due now: the callback works again."""
     await tx.run("UPDATE outbox SET due_at = $2 WHERE callback_id = $1 AND due_at > $2", callback_id, now)
 
 
-async def put(
+async def replay(
     tx: Tx,
     callback_id: int,
     *,
@@ -137,18 +155,16 @@ async def put(
     decisions_only: bool,
     now: int,
 ) -> int:
-    """Put the events of a span of time in the outbox again, of the signatures from `first` to `last`.
+    """Insert the events of a period again, of the signatures from `first` to `last`; return how many.
 
-    Return how many; those that wait in it already stay as they are.
+    Those that are in the outbox already are not changed.
     """
-    rows = await tx.all(_PUT, callback_id, now, app_id, first, last, since, until, int(decisions_only))
+    rows = await tx.all(_REPLAY, callback_id, now, app_id, first, last, since, until, int(decisions_only))
     return len(rows)
 
 
-async def put_one(tx: Tx, delivery: Delivery, *, now: int) -> None:
-    """Put the event of a delivery in the outbox again; one that waits in it is due at once, unless it waits
-    for an earlier one.
-    """
+async def replay_one(tx: Tx, delivery: Delivery, *, now: int) -> None:
+    """Insert the event of a delivery again; one that waits for a retry becomes due now."""
     await tx.run(
         """INSERT INTO outbox (callback_id, signature_id, seq, event_id, created_at)
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (callback_id, signature_id, seq) DO UPDATE
@@ -162,20 +178,20 @@ async def put_one(tx: Tx, delivery: Delivery, *, now: int) -> None:
 
 
 async def lock_signatures(tx: Tx, app_id: int, *, after: int, limit: int) -> tuple[int, int] | None:
-    """Hold up to `limit` signatures of the application, ids above `after`; return the first and last."""
+    """Lock up to `limit` signatures of the application, ids above `after`; return the first and last id."""
     sql = "SELECT id FROM signature WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3 {lock}"
     ids = [int(row[0]) for row in await tx.all(sql, app_id, after, limit)]
     return (ids[0], ids[-1]) if ids else None
 
 
 async def count(db: Reader, callback_id: int) -> Backlog:
-    """Return what waits for one endpoint."""
+    """Return the backlog of one callback."""
     row = await db.one("SELECT count(*), min(created_at) FROM outbox WHERE callback_id = $1", callback_id)
     return Backlog(int(row[0]), row[1]) if row else Backlog()
 
 
 async def count_all(db: Reader) -> Backlog:
-    """Return what waits for all endpoints that were not removed."""
+    """Return the backlog of all callbacks."""
     row = await db.one(
         """SELECT count(*), min(outbox.created_at) FROM callback
         JOIN outbox ON outbox.callback_id = callback.id WHERE callback.deleted_at IS NULL"""
@@ -184,7 +200,7 @@ async def count_all(db: Reader) -> Backlog:
 
 
 async def sweep(tx: Tx, *, limit: int) -> int:
-    """Remove up to `limit` rows of endpoints that were removed; return how many went."""
+    """Delete up to `limit` rows of removed callbacks; return how many."""
     rows = await tx.all(
         """DELETE FROM outbox WHERE (callback_id, signature_id, seq) IN (
           SELECT outbox.callback_id, outbox.signature_id, outbox.seq FROM callback

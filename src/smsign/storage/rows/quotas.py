@@ -1,4 +1,4 @@
-"""Rows of `submissions`: how many an application made on a day."""
+"""Rows of `submissions`: the count of an application's submissions on a day."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from smsign.storage.engine.protocol import Reader, Tx
 
 
 async def get(db: Reader, app_id: int, day: int) -> int:
-    """Return how many were counted."""
+    """Return the count of a day."""
     row = await db.one("SELECT count FROM submissions WHERE day = $2 AND app_id = $1", app_id, day)
     return int(row[0]) if row else 0
 
 
 async def add(tx: Tx, app_id: int, day: int, *, at_most: int) -> bool:
-    """Count one more, unless that makes more than `at_most`; say whether it was counted."""
+    """Count a submission unless `at_most` is reached; return whether it was counted."""
     row = await tx.one(
         """INSERT INTO submissions (day, app_id, count) VALUES ($2, $1, 1)
         ON CONFLICT (day, app_id) DO UPDATE SET count = submissions.count + 1 WHERE submissions.count < $3
@@ -25,5 +25,5 @@ async def add(tx: Tx, app_id: int, day: int, *, at_most: int) -> bool:
 
 
 async def delete_before(tx: Tx, day: int) -> None:
-    """Forget the days before `day`."""
+    """Delete the counts of days before `day`."""
     await tx.run("DELETE FROM submissions WHERE day < $1", day)

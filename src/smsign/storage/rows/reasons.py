@@ -1,4 +1,4 @@
-"""Rows of `reason`: texts of coded reasons that an admin has changed."""
+"""Rows of `reason`: texts of reasons for a refusal that an admin has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ALL = "SELECT code, title_en, title_zh, advice_en, advice_zh FROM reason"
 
 
 async def list_(db: Reader) -> dict[str, Reason]:
-    """Return every coded reason with its texts as they are now, in the registry's order."""
+    """Return every reason by its code, with its current texts, in the registry's order."""
     changed = {row[0]: row for row in await db.all(_ALL)}
     return {
         code: _with_texts(reason, changed[code]) if code in changed else reason

@@ -1,4 +1,4 @@
-"""Reads of the audit that decides itself: which signatures of test applications wait, and until when."""
+"""Reads for test applications: which signatures are to be decided automatically, and when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smsign.storage.engine.protocol import Reader
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A version that decides itself at `at`, UTC microseconds."""
+    """A version to be decided at `at`, UTC microseconds."""
 
     app_id: int
     signature_id: int
@@ -26,10 +26,10 @@ _WAITING = """SELECT app.id, signature.id, signature.version,
 
 
 async def list_waiting(db: Reader, *, limit: int) -> list[Due]:
-    """Return up to `limit` that decide themselves, the first one due first."""
+    """Return up to `limit` versions to be decided, the earliest due first."""
     return [Due(*row) for row in await db.all(_WAITING, PENDING, limit)]
 
 
 async def has_any(db: Reader) -> bool:
-    """Say whether any application is a test application."""
+    """Return whether there is a test application."""
     return await db.one("SELECT 1 FROM app WHERE test_delay_ms IS NOT NULL LIMIT 1") is not None

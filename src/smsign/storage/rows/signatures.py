@@ -1,4 +1,4 @@
-"""Rows of `signature`, `version` and `image`. Every statement for an application takes its `app_id`."""
+"""Rows of `signature`, `version` and `image`. Statements for an application take its `app_id`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from smsign.domain.sandbox import PENDING
 from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
 from smsign.storage.engine.protocol import Reader, Tx
 
-_COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
+COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
 
 _FIND_WITH_APP = f"""SELECT {", ".join(f"app.{name}" for name in App.__struct_fields__)},
     {", ".join(f"signature.{name}" for name in Signature.__struct_fields__)}
@@ -21,20 +21,20 @@ _FIND_WITH_APP = f"""SELECT {", ".join(f"app.{name}" for name in App.__struct_fi
   WHERE app.app_key = $1"""
 _APP_WIDTH = len(App.__struct_fields__)
 
-_FIND = f"SELECT {_COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
+_FIND = f"SELECT {COLUMNS} FROM signature WHERE id = $2 AND app_id = $1 AND deleted_at IS NULL"
 _LOCK = _FIND + " {lock}"
-_FIND_ANY = f"SELECT {_COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
+_FIND_ANY = f"SELECT {COLUMNS} FROM signature WHERE id = $1 AND deleted_at IS NULL"
 _LOCK_ANY = _FIND_ANY + " {lock}"
 _FOR_PEOPLE = """status = 0 AND deleted_at IS NULL
   AND (content = $1 OR app_id NOT IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL))"""
-"""In the audit, and not about to decide itself as the signatures of test applications do."""
+"""In the audit, and to be decided by people, unlike most signatures of test applications."""
 
-_QUEUE = f"""SELECT {_COLUMNS} FROM signature
+_QUEUE = f"""SELECT {COLUMNS} FROM signature
   WHERE {_FOR_PEOPLE} AND (submitted_at, id) > ($2, $3)
   ORDER BY submitted_at, id LIMIT $4"""
 _WAITING = f"SELECT count(*) FROM signature WHERE {_FOR_PEOPLE}"
 
-_OF_APP = f"""SELECT {_COLUMNS} FROM signature
+_BY_APP = f"""SELECT {COLUMNS} FROM signature
   WHERE app_id = $1 AND deleted_at IS NULL AND id < $2 AND ($3 < 0 OR status = $3)
     AND content LIKE $4 ESCAPE '!'
   ORDER BY id DESC LIMIT $5"""
@@ -47,7 +47,7 @@ async def find(db: Reader, app_id: int, signature_id: int) -> Signature | None:
 
 
 async def find_with_app(db: Reader, app_key: str, signature_id: int) -> tuple[App, Signature | None] | None:
-    """Return the application of `app_key`, and its signature of this id, in one read; or None."""
+    """Return the application of `app_key`, or None, and its signature of this id, in one statement."""
     row = await db.one(_FIND_WITH_APP, app_key, signature_id)
     if row is None:
         return None
@@ -56,7 +56,7 @@ async def find_with_app(db: Reader, app_key: str, signature_id: int) -> tuple[Ap
 
 
 async def lock(tx: Tx, app_id: int, signature_id: int) -> Signature | None:
-    """Return the application's signature, held until the transaction ends, or None."""
+    """Return the application's signature, its row locked until the transaction ends, or None."""
     row = await tx.one(_LOCK, app_id, signature_id)
     return Signature(*row) if row else None
 
@@ -97,16 +97,16 @@ async def list_of_app(
 ) -> list[Signature]:
     """Return up to `limit` of an application's signatures with ids under `before`, the newest first."""
     wanted = -1 if status is None else status
-    return [Signature(*row) for row in await db.all(_OF_APP, app_id, before, wanted, pattern, limit)]
+    return [Signature(*row) for row in await db.all(_BY_APP, app_id, before, wanted, pattern, limit)]
 
 
 async def count_by_status(db: Reader, app_ids: Sequence[int]) -> dict[int, dict[int, int]]:
-    """Return how many signatures each of these applications has in each status: app_id -> status -> count."""
+    """Return the number of signatures by application and status: app_id -> status -> count."""
     counts: dict[int, dict[int, int]] = {app_id: {} for app_id in app_ids}
     if counts:
         for app_id, status, count in await db.all(
             f"""SELECT app_id, status, count(*) FROM signature
-            WHERE app_id IN ({_places(counts)}) AND deleted_at IS NULL GROUP BY app_id, status""",
+            WHERE app_id IN ({_placeholders(counts)}) AND deleted_at IS NULL GROUP BY app_id, status""",
             *counts,
         ):
             counts[app_id][status] = count
@@ -114,24 +114,24 @@ async def count_by_status(db: Reader, app_ids: Sequence[int]) -> dict[int, dict[
 
 
 async def list_in_use(db: Reader, app_ids: Sequence[int]) -> dict[int, str]:
-    """Return the content of the signature that each of these applications uses, where one does."""
+    """Return the content of the signature in use, by application id."""
     if not app_ids:
         return {}
     rows = await db.all(
         f"""SELECT app.id, signature.content FROM app
         JOIN signature ON signature.id = app.in_use_id AND signature.app_id = app.id
-        WHERE app.id IN ({_places(app_ids)})""",
+        WHERE app.id IN ({_placeholders(app_ids)})""",
         *app_ids,
     )
     return {int(row[0]): str(row[1]) for row in rows}
 
 
-def _places(values: Collection[object]) -> str:
+def _placeholders(values: Collection[object]) -> str:
     return ", ".join(f"${n}" for n in range(1, len(values) + 1))
 
 
 async def count_in_audit(db: Reader) -> int:
-    """Return how many wait for somebody's decision."""
+    """Return the number of signatures in the queue."""
     row = await db.one(_WAITING, PENDING)
     return int(row[0]) if row else 0
 
@@ -139,32 +139,31 @@ async def count_in_audit(db: Reader) -> int:
 async def insert(
     tx: Tx, app_id: int, *, content: str, now: int, signature_id: int | None = None
 ) -> tuple[int, bool] | None:
-    """Add a signature in the audit, unless the application has another one there.
+    """Insert a signature in the audit; return its id and whether the application has callbacks.
 
-    Returns its id, and whether the application has an endpoint that hears of events; or None.
-
-    `signature_id` is given only for demonstration data; else the engine picks one never used before.
+    Returns None if the application has another one in the audit. The engine assigns a new id,
+    unless `signature_id` is given (for demonstration data).
     """
-    pinned = signature_id is not None
+    given = signature_id is not None
     row = await tx.one(
-        f"""INSERT INTO signature ({"id, " if pinned else ""}app_id, content, status, version,
+        f"""INSERT INTO signature ({"id, " if given else ""}app_id, content, status, version,
           created_at, submitted_at)
-        VALUES ({"$4, " if pinned else ""}$1, $2, 0, 1, $3, $3)
+        VALUES ({"$4, " if given else ""}$1, $2, 0, 1, $3, $3)
         ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING
         RETURNING id, EXISTS (SELECT 1 FROM callback
           WHERE callback.app_id = signature.app_id AND callback.deleted_at IS NULL)""",
         app_id,
         content,
         now,
-        *([signature_id] if pinned else []),
+        *([signature_id] if given else []),
     )
     return (int(row[0]), bool(row[1])) if row else None
 
 
 async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now: int) -> None:
-    """Put a signature back in the audit under its next version.
+    """Put a signature back in the audit with its next version.
 
-    Raises: Conflict when the application has another one there.
+    Raises: Conflict when the application has another one in the audit.
     """
     await tx.run(
         """UPDATE signature SET content = $3, status = 0, version = version + 1, submitted_at = $4
@@ -177,7 +176,7 @@ async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now:
 
 
 async def update_status(tx: Tx, signature: Signature, *, status: Status) -> None:
-    """Set the outcome of the audit."""
+    """Set the status."""
     await tx.run(
         "UPDATE signature SET status = $3 WHERE id = $2 AND app_id = $1",
         signature.app_id,
@@ -187,7 +186,7 @@ async def update_status(tx: Tx, signature: Signature, *, status: Status) -> None
 
 
 async def update_deleted(tx: Tx, signature: Signature, *, now: int) -> None:
-    """Take a signature away; its rows stay for the ledger, its id is never given out again."""
+    """Soft-delete a signature: its rows stay for the ledger, its id is never assigned again."""
     await tx.run(
         "UPDATE signature SET deleted_at = $3 WHERE id = $2 AND app_id = $1",
         signature.app_id,
@@ -199,8 +198,8 @@ async def update_deleted(tx: Tx, signature: Signature, *, now: int) -> None:
 async def insert_version(
     tx: Tx, app_id: int, signature_id: int, n: int, submission: Submission, *, actor: str, now: int
 ) -> None:
-    """Record what was submitted, the n-th time, with its images."""
-    await tx.later(
+    """Insert the n-th version with its images."""
+    await tx.run(
         """INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)""",
         signature_id,
@@ -212,7 +211,7 @@ async def insert_version(
         now,
     )
     for image in submission.images:
-        await tx.later(
+        await tx.run(
             """INSERT INTO image
               (signature_id, version, slot, app_id, sha256, type, size_bytes, width, height)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
@@ -267,6 +266,6 @@ async def list_all_images(db: Reader, app_id: int, signature_id: int) -> dict[in
     return found
 
 
-async def is_image_named(db: Reader, sha256: str) -> bool:
-    """Say whether any version names this image."""
+async def is_image_referenced(db: Reader, sha256: str) -> bool:
+    """Return whether any version has this image."""
     return await db.one("SELECT 1 FROM image WHERE sha256 = $1 LIMIT 1", sha256) is not None

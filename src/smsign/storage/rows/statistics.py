@@ -1,4 +1,4 @@
-"""Reads of the figures page: counts over people's decisions of a span. Times are UTC microseconds."""
+"""Statistics of the decisions that people made in a period. Times are UTC microseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DAY_US = 86_400_000_000
 
 
 class Day(msgspec.Struct, frozen=True):
-    """Decisions of one day; `day` counts days since 1970-01-01, in the zone that was asked for."""
+    """Decisions of one day; `day` counts days since 1970-01-01 in the requested time zone."""
 
     day: int
     passed: int
@@ -19,7 +19,7 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Waits(msgspec.Struct, frozen=True):
-    """How long decided versions had waited, in microseconds; None when nothing was decided."""
+    """Waiting times of decided versions in microseconds; None when nothing was decided."""
 
     decided: int
     median: int | None
@@ -46,7 +46,7 @@ _OLDEST = """SELECT submitted_at FROM signature WHERE status = 0 AND deleted_at 
 
 
 async def list_days(db: Reader, since: int, *, offset: int) -> list[Day]:
-    """Return the days with decisions; `offset` is what to add to UTC for local time, in microseconds."""
+    """Return the days with decisions; `offset` is the UTC offset in microseconds."""
     return [Day(int(row[0]), int(row[1]), int(row[2])) for row in await db.all(_DAYS, since, offset)]
 
 
@@ -56,12 +56,12 @@ async def list_reasons(db: Reader, since: int) -> list[tuple[str, int]]:
 
 
 async def list_auditors(db: Reader, since: int) -> list[tuple[str, int, int]]:
-    """Return (actor, passed, refused), the busiest first."""
+    """Return (actor, passed, refused), the most decisions first."""
     return [(row[0], int(row[1]), int(row[2])) for row in await db.all(_AUDITORS, since)]
 
 
 async def get_waits(db: Reader, since: int) -> Waits:
-    """Return how long what was decided had waited; percentiles by nearest rank."""
+    """Return the waiting times of decided versions; percentiles by nearest rank."""
     row = await db.one(_DECIDED, since)
     decided = int(row[0]) if row else 0
     if not decided:
@@ -72,6 +72,6 @@ async def get_waits(db: Reader, since: int) -> Waits:
 
 
 async def find_oldest(db: Reader) -> int | None:
-    """Return when what waits longest was submitted, or None."""
+    """Return when the oldest signature of the queue was submitted, or None."""
     row = await db.one(_OLDEST)
     return int(row[0]) if row else None
