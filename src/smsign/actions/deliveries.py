@@ -93,13 +93,8 @@ async def record(
             if await outbox.delete(tx, row):
                 await _promote_next(tx, row, now)
             return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
-<<<<<<< HEAD
         due_at = callbacks.next_attempt_at(format, answer, failed=failed, now=now, chance=chance)
-        if await outbox.update_failed(tx, row, due_at=due_at):
-=======
-        due_at = callbacks.next_try_at(form, answer, failed=failed, now=now, chance=chance)
         if await outbox.reschedule(tx, row, due_at=due_at):
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
             await _promote_next(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
         return callbacks.pause_reason(format, answer, failed=failed, in_a_row=in_a_row), False

@@ -43,17 +43,10 @@ class CallbackSummary(msgspec.Struct):
 
 
 async def list_(ctx: Context) -> Response:
-<<<<<<< HEAD
     """List the user's applications, or all of them for an admin."""
     after, text = ctx.query.number("after"), ctx.query["q"][:64]
     if ctx.user.has(Role.ADMIN):
-        found = await rows.list_found(ctx.db.scan, text, after=after, limit=PAGE + 1)
-=======
-    """List one's own applications, or for an admin all of them."""
-    after, text = int_of(ctx.query.get("after", "")), ctx.query.get("q", "")[:64]
-    if ctx.person.has(Role.ADMIN):
         found = await rows.search(ctx.db.scan, text, after=after, limit=PAGE + 1)
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     else:
         found = await rows.list_owned(ctx.db.scan, ctx.user.id, after=after, limit=PAGE + 1)
     ids = [app.id for app in found[:PAGE]]

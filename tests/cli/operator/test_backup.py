@@ -66,7 +66,6 @@ def test_a_backup_under_load_is_restored_on_either_engine(
     before = list(answered)
     assert server.json("backup", str(backup))["manifest"]["lost"] == []
     loading.join()
-<<<<<<< HEAD
     one = json.loads((backup / "manifest.json").read_text())
     made = server.json("backup", str(backup))
     assert made["manifest"]["picture_count"] == 50
@@ -75,16 +74,6 @@ def test_a_backup_under_load_is_restored_on_either_engine(
     assert backup.stat().st_mode & 0o777 == 0o700
     assert (backup / "secret.key").stat().st_mode & 0o777 == 0o600
     assert server.json("backup", str(tmp_path / "backup.tar"))["new_images"] == 50
-=======
-    one = json.loads((kept / "manifest.json").read_text())
-    made = server.json("backup", str(kept))
-    assert made["manifest"]["picture_count"] == 50
-    assert made["new_images"] == 50 - one["picture_count"]
-    assert len(list(kept.glob("*.db"))) == 1
-    assert kept.stat().st_mode & 0o777 == 0o700
-    assert (kept / "secret.key").stat().st_mode & 0o777 == 0o600
-    assert server.json("backup", str(tmp_path / "kept.tar"))["new_images"] == 50
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     assert sorted(answered)[: len(before)] == before
 
     data = run_apart(lambda: all_rows(server.env["SMSIGN_DATABASE"]))
@@ -130,11 +119,7 @@ def _made(tmp_path: Path, url: str) -> Path:
     done = _run("backup", str(tmp_path / "backup"), *where, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["manifest"]["picture_count"] == 3
-<<<<<<< HEAD
     return tmp_path / "backup"
-=======
-    return tmp_path / "kept"
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
 
 
 def test_a_damaged_backup_is_rejected_and_a_lost_image_is_named(
@@ -150,7 +135,6 @@ def test_a_damaged_backup_is_rejected_and_a_lost_image_is_named(
     database.unlink()
     assert f"{database.name} is missing" in _restore(backup, tmp_path / "new", url).stderr
     database.write_bytes(whole)
-<<<<<<< HEAD
     manifest = json.loads((backup / "manifest.json").read_text())
     (backup / "manifest.json").write_text(json.dumps(manifest | {"chains": "0" * 64}))
     assert "not the one that its manifest describes" in _restore(backup, tmp_path / "new", url).stderr
@@ -160,17 +144,6 @@ def test_a_damaged_backup_is_rejected_and_a_lost_image_is_named(
     assert "no finished backup" in _restore(backup, tmp_path / "new", url).stderr
     (backup / "manifest.json").write_text(json.dumps(manifest))
     assert not (tmp_path / "new.db").exists(), "nothing was started"
-=======
-    manifest = json.loads((kept / "manifest.json").read_text())
-    (kept / "manifest.json").write_text(json.dumps(manifest | {"chains": "0" * 64}))
-    assert "not the one that its manifest describes" in _restore(kept, tmp_path / "new", url).stderr
-    (kept / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
-    assert "newer smsign" in _restore(kept, tmp_path / "new", url).stderr
-    (kept / "manifest.json").unlink()
-    assert "not a complete backup" in _restore(kept, tmp_path / "new", url).stderr
-    (kept / "manifest.json").write_text(json.dumps(manifest))
-    assert not (tmp_path / "new.db").exists(), "nothing was begun"
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
 
     image = next(path for path in (backup / "blobs").rglob("*") if path.is_file())
     image.write_bytes(b"other")
@@ -199,13 +172,8 @@ def test_a_backup_overwrites_nothing_else(make_database_url: Make, tmp_path: Pat
     backup = _made(tmp_path, make_database_url(tmp_path / "data"))
     where = ("--data", str(tmp_path / "data"))
     for place in (tmp_path / "data", tmp_path):
-<<<<<<< HEAD
         assert "holds something else" in _run("backup", str(place), *where).stderr
     tar = tmp_path / "backup.tar"
-=======
-        assert "contains something else" in _run("backup", str(place), *where).stderr
-    tar = tmp_path / "kept.tar"
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     assert _run("backup", str(tar), *where).returncode == 0
     assert tar.stat().st_mode & 0o777 == 0o600
     with tarfile.open(tar) as parts:

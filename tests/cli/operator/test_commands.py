@@ -121,13 +121,8 @@ def test_unknown_names_and_ids_are_errors(server: Server) -> None:
     assert server.run("none-such").returncode == 2
 
 
-<<<<<<< HEAD
 def test_migrate_and_sweep_report_their_results(server: Server) -> None:
-    assert server.json("migrate") == {"schema": max(steps())}
-=======
-def test_migrate_and_sweep_say_what_they_did(server: Server) -> None:
     assert server.json("migrate") == {"schema": max(migrations())}
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     assert server.json("sweep") == {"removed": 0, "idempotency_keys": 0}
 
 

@@ -63,7 +63,6 @@ def _matching(signature: Signature | None, app: App, filters: Filters) -> list[L
     return [Listed(signature)]
 
 
-<<<<<<< HEAD
 async def _list_decided(db: Reader, app: App, filters: Filters, *, limit: int) -> list[Listed]:
     least, most = (1, 2) if filters.status is None else (filters.status, filters.status)
     left_out = (app.in_use_id or 0) if filters.use_status == 0 else 0
@@ -72,16 +71,6 @@ async def _list_decided(db: Reader, app: App, filters: Filters, *, limit: int) -
         rows = await db.all(_OF_CONTENT, *bounds, filters.low)
     elif filters.by_content:
         rows = await db.all(_BY_CONTENT, *bounds, filters.low, filters.high)
-=======
-async def _list_decided(db: Reader, app: App, wanted: Wanted, *, limit: int) -> list[Listed]:
-    least, most = (1, 2) if wanted.status is None else (wanted.status, wanted.status)
-    left_out = (app.in_use_id or 0) if wanted.use_status == 0 else 0
-    bounds = (app.id, *wanted.before, wanted.since, least, most, left_out, limit)
-    if wanted.low == wanted.high:  # an index has these in the order of the list
-        rows = await db.all(_OF_CONTENT, *bounds, wanted.low)
-    elif wanted.by_content:
-        rows = await db.all(_BY_CONTENT, *bounds, wanted.low, wanted.high)
->>>>>>> 932fe89 (Name storage and worker by the standard terms; the engines report their own health)
     else:
         rows = await db.all(_BY_TIME, *bounds)
     return [
