@@ -35,8 +35,8 @@ def fill(file: Path, *, signatures: int, vault: Vault, images: tuple[str, ...] =
         _put(db, "recovery_code", ((1 + n % 5, hashlib.sha256(b"%d" % n).digest()) for n in range(40)))
         _put(db, "session", ((n, b"%d" % n, 1 + n % 5, "::1", "Ω", START, START) for n in range(1, 9)))
         _put(db, "reason", [("format", "a", "甲", "b", "乙"), ("Z_last", "a", "", "b", "")])
-        endpoint = (1, 1, "https://example.org/回调", "standard", 0, b"sealed", None, None, "paused", "gone")
-        _put(db, "callback", [(*endpoint, 3, START, START, None)])
+        callback = (1, 1, "https://example.org/回调", "standard", 0, b"sealed", None, None, "paused", "gone")
+        _put(db, "callback", [(*callback, 3, START, START, None)])
         waiting = ((1, n, 1, 1 + n, 0, START, 0, "", START) for n in range(1, signatures // 10))
         _put(db, "outbox", waiting)
         sent = ("signature.passed", 1, "failed", START, 12, "https://example.org/", "{}", "{}", None, "", "")
@@ -107,9 +107,9 @@ def _events(n: int, _: int, __: object) -> Iterator[tuple[Any, ...]]:
     if n % 2:
         kinds += [Kind.RESUBMITTED, Kind.PASSED if _status(n) == 1 else Kind.REFUSED]
     for seq, kind in enumerate(kinds, 1):
-        told = digest(before, "signature", n, seq, kind, START + n, "test:bulk", '{"n":"号"}')
-        yield "signature", n, seq, str(kind), START + n, "test:bulk", '{"n":"号"}', before, told
-        before = told
+        reported = digest(before, "signature", n, seq, kind, START + n, "test:bulk", '{"n":"号"}')
+        yield "signature", n, seq, str(kind), START + n, "test:bulk", '{"n":"号"}', before, reported
+        before = reported
 
 
 def _numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
 """What all tests share: real databases, real servers, real images.
 
 `engine` runs a test once on SQLite and once on PostgreSQL. `stores` are opened inside the test; `server`
-is `smsign serve` in a process of its own, shared by all tests of one engine; `start` starts more of them.
+is `smsign serve` in a process, shared by all tests of one engine; `start` starts more of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server of its own: the quick tests leave it out."""
+    """Mark what starts a server: the quick tests leave it out."""
     for item in items:
         if {"start", "s3"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
@@ -123,7 +123,7 @@ def start(tmp_path: Path, make_database_url: Callable[[Path], str]) -> Iterator[
 def server(
     tmp_path_factory: pytest.TempPathFactory, make_database_url: Callable[[Path], str]
 ) -> Iterator[Server]:
-    """One server with default settings for all tests of an engine; a test makes an application of its own."""
+    """One server with default settings for all tests of an engine; a test makes an application."""
     folder = tmp_path_factory.mktemp("server")
     with Server(folder, port=free_port(), database=make_database_url(folder)) as running:
         yield running

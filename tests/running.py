@@ -1,4 +1,4 @@
-"""A server under test, as an operator runs it: `smsign serve` in a process of its own."""
+"""A server under test, as an operator runs it: `smsign serve` in a process."""
 
 from __future__ import annotations
 

@@ -94,9 +94,9 @@ async def _check_whole(stores: Stores, answered: list[tuple[Key, int, str, bytes
     db = stores.db.read
     for _, sign_id, _, image in answered:
         rows = await db.all("SELECT sha256 FROM image WHERE signature_id = $1 AND version = 1", sign_id)
-        told = [hashlib.sha256(image).hexdigest()] if image else []
-        assert [row[0] for row in rows] == told
-        for sha256 in told:
+        reported = [hashlib.sha256(image).hexdigest()] if image else []
+        assert [row[0] for row in rows] == reported
+        for sha256 in reported:
             assert hashlib.sha256(await stores.blobs.get(sha256)).hexdigest() == sha256
     halves = await db.all(
         """SELECT signature.id FROM signature

@@ -79,20 +79,20 @@ async def test_a_content_says_what_becomes_of_it_in_the_submissions_own_transact
     app = await _app(stores, delay_ms=0)
     signature_id = await _submit(stores, app, content)
     decision = await decisions.find(stores.db.read, app.id, signature_id, 1)
-    told = [
+    reported = [
         (each.kind, each.actor)
         for each in await event_rows.list_(stores.db.read, Subject.SIGNATURE, signature_id)
     ]
     if content == contents.PENDING:
         assert (decision, await _status(stores, app, signature_id)) == (None, 0)
-        assert len(told) == 1
+        assert len(reported) == 1
         return
     assert decision is not None
     assert (decision.actor, decision.decided_at) == ("system:test", NOW)
     reason = contents.REFUSALS.get(content)
     assert decision.reasons == ((reason,) if reason else ())
     assert decision.fields == ((REASONS[reason].field,) if reason else ())
-    assert told[1:] == [("signature.refused" if reason else "signature.passed", "system:test")]
+    assert reported[1:] == [("signature.refused" if reason else "signature.passed", "system:test")]
     assert (await app_rows.get(stores.db.read, app.name)).in_use_id == (None if reason else signature_id)
     assert (await events.verify(stores.db)).fault is None
 

@@ -19,7 +19,7 @@ IMPORTS = {
     "bench": "import greenlet, bench.__main__, bench.bare, bench.load, bench.peers, bench.reference",
     "docs": "import zensical, smsign.cli",
 }
-"""What the targets with requirements of their own import; the tests' own (dev) are here."""
+"""What the targets with requirements import; the tests' own (dev) are here."""
 
 
 def test_every_set_of_requirements_is_tried() -> None:

@@ -221,7 +221,7 @@ def test_behind_a_trusted_proxy_the_forwarded_address_is_throttled(start: Callab
 
 
 def test_two_forwarded_headers_count_as_one_list(start: Callable[..., Server]) -> None:
-    """RFC 9110, 5.3: a proxy may add a line of its own in place of lengthening the one that came."""
+    """RFC 9110, 5.3: a proxy may add a line in place of lengthening the one that came."""
     server = start(trusted_proxies="127.0.0.0/8, 10.9.0.0/16")
     app = server.make_app()
     guess(server, app, head="X-Forwarded-For: 203.0.113.5\r\n")

@@ -125,7 +125,7 @@ def test_a_part_that_says_that_it_is_not_encoded_is_taken(server: Server, app: K
 @pytest.mark.parametrize(
     "crowd", [[part("x", "y")] * 64, [part("x", "y", head="X: y\r\n" * 8)], [part("x" * 5000, "y")]]
 )
-def test_a_form_with_too_much_in_it_is_told_the_bounds(
+def test_a_form_with_too_much_in_it_is_reported_the_bounds(
     server: Server, reader: Key, crowd: list[bytes]
 ) -> None:
     (detail,) = refuse(server, post(reader, form(GOOD, *crowd)), 50007).details
@@ -359,7 +359,7 @@ def test_the_http_layer_refuses_and_closes(server: Server, what: str) -> None:
 def test_with_an_encoding_and_a_length_the_encoding_counts_and_the_connection_ends(
     server: Server, reader: Key
 ) -> None:
-    """RFC 9112, 6.3: what follows must never be taken for a request of its own."""
+    """RFC 9112, 6.3: what follows must never be taken for a request."""
     head = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"
     data = raw.request("POST", "/v1/sign", auth=basic(reader), content_type=MULTIPART, head=head)
     smuggled = raw.request("GET", "/healthz")

@@ -52,7 +52,7 @@ def submit(api: httpx.Client) -> int:
     return int(api.post("/v1/sign", files={"sign": (None, "极光推送")}).json()["sign_id"])
 
 
-def wait_until_told(api: httpx.Client, callback_id: int) -> list[dict[str, Any]]:
+def wait_until_reported(api: httpx.Client, callback_id: int) -> list[dict[str, Any]]:
     """Wait until nothing is pending; return the deliveries, the first one first."""
     deadline = time.monotonic() + 20
     while api.get(f"/v1/callbacks/{callback_id}").json()["pending"] and time.monotonic() < deadline:
@@ -60,13 +60,13 @@ def wait_until_told(api: httpx.Client, callback_id: int) -> list[dict[str, Any]]
     return list(api.get(f"/v1/callbacks/{callback_id}/deliveries").json()["deliveries"])[::-1]
 
 
-def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Receiver) -> None:
+def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Receiver) -> None:
     begun = "2026-01-01T00:00:00Z"
     made = api.post("/v1/callbacks", json={"url": receiver.url})
     assert made.status_code == 200, made.text
-    endpoint = made.json()
-    callback_id, path = endpoint["callback_id"], f"/v1/callbacks/{endpoint['callback_id']}"
-    assert list(endpoint) == [
+    callback = made.json()
+    callback_id, path = callback["callback_id"], f"/v1/callbacks/{callback['callback_id']}"
+    assert list(callback) == [
         "callback_id",
         "url",
         "format",
@@ -80,26 +80,26 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
         "secret",
         "old_secret_until",
     ]
-    assert (endpoint["format"], endpoint["state"]) == ("standard", "active")
-    assert endpoint["secret"].startswith("whsec_")
+    assert (callback["format"], callback["state"]) == ("standard", "active")
+    assert callback["secret"].startswith("whsec_")
     (listed,) = api.get("/v1/callbacks").json()["callbacks"]
     assert "secret" not in listed
-    assert api.get(path).json()["secret"] == endpoint["secret"]
+    assert api.get(path).json()["secret"] == callback["secret"]
 
     sign_id = submit(api)
     home.decide(sign_id, passed=False)
-    told = wait_until_told(api, callback_id)
-    assert [each["type"] for each in told] == ["signature.submitted", "signature.refused"]
+    reported = wait_until_reported(api, callback_id)
+    assert [each["type"] for each in reported] == ["signature.submitted", "signature.refused"]
     for got in receiver.got:
-        Webhook(endpoint["secret"]).verify(got.body, got.headers)
-    one = api.get(f"{path}/deliveries/{told[1]['delivery_id']}").json()
+        Webhook(callback["secret"]).verify(got.body, got.headers)
+    one = api.get(f"{path}/deliveries/{reported[1]['delivery_id']}").json()
     assert (one["state"], one["status"], one["answer"]) == ("delivered", 200, "ok")
     assert one["sent"]["body"].encode() == receiver.got[1].body
     assert one["sent"]["url"] == receiver.url
     assert one["sent"]["headers"]["webhook-id"] == f"evt_{one['event_id']}"
 
     rotated = api.post(f"{path}/rotate", json={"overlap_s": 60}).json()
-    assert rotated["secret"] != endpoint["secret"]
+    assert rotated["secret"] != callback["secret"]
     assert rotated["old_secret_until"] is not None
     assert api.post(f"{path}/rotate").json()["old_secret_until"] is not None, "a day by default"
     assert api.post(f"{path}/rotate", content=iter([b""])).status_code == 200, (
@@ -107,14 +107,14 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
     )
     assert api.post(f"{path}/rotate", json={"overlap_s": 0}).json()["old_secret_until"] is None
 
-    assert api.post(f"{path}/deliveries/{told[0]['delivery_id']}/resend").json() == {"events": 1}
+    assert api.post(f"{path}/deliveries/{reported[0]['delivery_id']}/resend").json() == {"events": 1}
     receiver.wait_for(lambda got: len(got) == 3)
     assert receiver.got[2].body == receiver.got[0].body
     span = {"since": begun, "until": "2027-01-01T00:00:00+08:00"}
     assert api.post(f"{path}/replay", json=span).json() == {"events": 2}
     receiver.wait_for(lambda got: len(got) == 5)
     check_order(receiver.got)
-    wait_until_told(api, callback_id)  # received a moment before it is recorded
+    wait_until_reported(api, callback_id)  # received a moment before it is recorded
 
     page = api.get(f"{path}/deliveries", params={"limit": 2}).json()
     rest = api.get(f"{path}/deliveries", params={"cursor": page["next"], "state": "delivered"}).json()
@@ -131,7 +131,7 @@ def test_the_life_of_an_endpoint(home: Server, api: httpx.Client, receiver: Rece
     assert len(receiver.got) == 5
 
 
-def test_an_endpoint_that_is_gone_is_paused_and_its_owner_told(
+def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
     api: httpx.Client, receiver: Receiver, home: Server, key: Key
 ) -> None:
     receiver.behave = status(410)
@@ -156,7 +156,7 @@ def test_an_endpoint_that_is_gone_is_paused_and_its_owner_told(
     assert key.master_secret not in log
     assert "whsec_" not in log
     assert "极光推送" not in log
-    assert "/told" not in log
+    assert "/callback" not in log
 
 
 def test_the_vendors_form_echoes_first(api: httpx.Client, receiver: Receiver) -> None:

@@ -43,7 +43,7 @@ TAKEN = {
     "doc-curl-semi-semi": Kept("申请的签名"),
     "doc-curl-semi-semi-image": Kept("申请的签名", slots=("image0",)),
     "go": Kept(fields={"type": "1"}, slots=("idCardImage",)),
-    "guzzle-style": Kept(slots=("image0",)),  # every part has a Content-Length of its own
+    "guzzle-style": Kept(slots=("image0",)),  # every part has a Content-Length
     "java-common-formUpload": Kept(slots=("image0",)),  # begins with an empty preamble
     "java-final": Kept(fields={"type": "7"}, slots=("image0",)),  # image as `images`
     "java-intermediate-null-remark": Kept(fields={"type": "7"}, slots=("image0",)),  # remark=null: none

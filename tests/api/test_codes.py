@@ -150,7 +150,7 @@ def _in_use(server: Server, app: Key) -> Answer:
     return raw.delete(server, app, sign_id)
 
 
-# 50019 needs a server of its own to break: test_a_broken_database_answers_50019.
+# 50019 needs a server to break: test_a_broken_database_answers_50019.
 # The codes of added calls are provoked beside the tests of those calls.
 ELSEWHERE = {50019, 51001, 51002, 51003, 51004, 51005}
 
@@ -161,8 +161,8 @@ def test_every_code_of_the_registry_is_provoked_but_for_those_of_templates() -> 
 
 
 def test_the_registry_is_the_published_table_and_codes_that_are_marked_as_added() -> None:
-    told = {int(code): (STATUS[code], code.message) for code in Code}
-    assert told == PUBLISHED | ADDED
+    reported = {int(code): (STATUS[code], code.message) for code in Code}
+    assert reported == PUBLISHED | ADDED
     assert {int(code) for code in Code if "added by smsign" in code.about} == set(ADDED)
 
 

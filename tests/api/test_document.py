@@ -67,8 +67,8 @@ def test_every_text_for_people_has_its_chinese() -> None:
 
     def walk(node: Any, place: str) -> Iterator[str]:
         if isinstance(node, dict):
-            told = {name for name in ("summary", "description") if isinstance(node.get(name), str)}
-            if told != set(node.get("x-zh", {})):
+            reported = {name for name in ("summary", "description") if isinstance(node.get(name), str)}
+            if reported != set(node.get("x-zh", {})):
                 yield place
             for name, each in node.items():
                 if name not in ("x-zh", "example", "value", "properties"):
@@ -108,8 +108,8 @@ def test_the_codes_of_a_response_are_those_of_its_schema() -> None:
         for status, response in operation["responses"].items():
             content = follow(response).get("content", {}).get("application/json", {})
             if int(status) >= 400 and "allOf" in content["schema"]:
-                told = content["schema"]["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
-                assert [str(code) for code in told] == list(content["examples"]), (path, status)
+                reported = content["schema"]["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
+                assert [str(code) for code in reported] == list(content["examples"]), (path, status)
 
 
 def test_names_are_those_of_the_code() -> None:

@@ -49,7 +49,7 @@ def test_a_body_that_nobody_asked_for_is_taken_and_the_connection_goes_on(
         ("POST", "/nowhere", MULTIPART, None, 404),
     ],
 )
-def test_who_waits_to_be_asked_for_the_body_and_is_not_is_told_that_the_connection_ends(
+def test_who_waits_to_be_asked_for_the_body_and_is_not_is_reported_that_the_connection_ends(
     server: Server, reader: Key, method: str, path: str, content_type: str, key: Key | None, status: int
 ) -> None:
     """RFC 9110, 10.1.1. Else the request that a sender goes on with is read as the body that it kept back."""

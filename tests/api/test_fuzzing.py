@@ -32,10 +32,12 @@ def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path
     auth = make_app(server)
     added = httpx.post(f"{server.url}/v1/callbacks", auth=auth, json={"url": "http://127.0.0.1:9/"})
     assert added.status_code == 200, added.text
-    told = fuzz(server, auth, tmp_path, *(["--max-time", SECONDS] if SECONDS else ["--max-examples", "10"]))
+    reported = fuzz(
+        server, auth, tmp_path, *(["--max-time", SECONDS] if SECONDS else ["--max-examples", "10"])
+    )
     calls = sum(map(len, DOCUMENT["paths"].values())) - 1  # where it got the document from it leaves alone
-    assert f"Selected: {calls}/{calls}" in told
-    assert f"Tested: {calls}" in told
+    assert f"Selected: {calls}/{calls}" in reported
+    assert f"Tested: {calls}" in reported
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
@@ -45,8 +47,8 @@ def test_schemathesis_finds_nothing_in_the_calls_of_the_contract(
     """Ten examples of each of thirty calls may miss a rule of create that is gone; these do not."""
     server = start(workers=2, auth_failures=100_000)
     auth = make_app(server)
-    told = fuzz(server, auth, tmp_path, *(f"--include-operation-id={name}" for name in CONTRACT), *MANY)
-    assert f"Tested: {len(CONTRACT)}" in told
+    reported = fuzz(server, auth, tmp_path, *(f"--include-operation-id={name}" for name in CONTRACT), *MANY)
+    assert f"Tested: {len(CONTRACT)}" in reported
 
 
 def make_app(server: Server) -> tuple[str, str]:

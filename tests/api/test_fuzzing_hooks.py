@@ -31,9 +31,11 @@ def test_a_form_is_right_by_what_was_sent(parts: list[bytes], expected: bool) ->
     assert is_right("/v1/sign", "post", MULTIPART, form(*parts)) is expected
 
 
-@pytest.mark.parametrize("told, expected", [({"sign_id": 1}, True), ({"sign_id": "1"}, False), ([], False)])
-def test_an_object_is_right_by_what_was_sent(told: object, expected: bool) -> None:
-    assert is_right("/v1/signs/in-use", "put", "application/json", json.dumps(told).encode()) is expected
+@pytest.mark.parametrize(
+    "reported, expected", [({"sign_id": 1}, True), ({"sign_id": "1"}, False), ([], False)]
+)
+def test_an_object_is_right_by_what_was_sent(reported: object, expected: bool) -> None:
+    assert is_right("/v1/signs/in-use", "put", "application/json", json.dumps(reported).encode()) is expected
 
 
 def test_a_body_of_another_media_type_is_never_right() -> None:

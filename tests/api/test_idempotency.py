@@ -170,20 +170,20 @@ def test_ten_processes_with_one_key_make_one_signature_while_the_server_is_kille
         for client in clients:
             client.kill()
             client.wait()
-    for told in zip(*(out.read_text().splitlines() for out in outs), strict=True):
-        assert len(set(told)) == 1, told
-        assert json.loads(told[0])[0] == 200, told
+    for reported in zip(*(out.read_text().splitlines() for out in outs), strict=True):
+        assert len(set(reported)) == 1, reported
+        assert json.loads(reported[0])[0] == 200, reported
     counted = raw.rows(server, "SELECT count(*), count(DISTINCT app_id), sum(version) FROM signature")
     assert counted == [(20, 20, 25)]
     assert server.json("events", "verify")["fault"] is None
 
 
-def _start_client(out: Path, told: list[Any]) -> subprocess.Popen[str]:
+def _start_client(out: Path, reported: list[Any]) -> subprocess.Popen[str]:
     with out.open("w") as file:
         client = subprocess.Popen(
             [sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=file, text=True
         )
     assert client.stdin is not None
     with client.stdin as pipe:
-        pipe.write(json.dumps(told))
+        pipe.write(json.dumps(reported))
     return client

@@ -80,8 +80,8 @@ def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes, ki
 
 
 def test_an_application_reads_what_it_is(server: Server, app: Key, client: httpx.Client) -> None:
-    told = client.get("/v1/app").json()
-    assert told == {
+    reported = client.get("/v1/app").json()
+    assert reported == {
         "name": f"app-{app.app_key}",
         "app_key": app.app_key,
         "sms_open": True,
@@ -95,8 +95,12 @@ def test_an_application_reads_what_it_is(server: Server, app: Key, client: httpx
     server.json("app", "limit", app.app_key, "7")
     sign_id = submit(client)
     server.decide(sign_id, passed=True)
-    told = client.get("/v1/app").json()
-    assert (told["in_use_id"], told["submissions_a_day"], told["submitted_today"]) == (sign_id, 7, 1)
+    reported = client.get("/v1/app").json()
+    assert (reported["in_use_id"], reported["submissions_a_day"], reported["submitted_today"]) == (
+        sign_id,
+        7,
+        1,
+    )
 
 
 READS: dict[str, Callable[[int], str]] = {

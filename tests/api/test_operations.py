@@ -125,14 +125,16 @@ async def test_a_probe_of_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch
     assert not list(blobs.spool.iterdir())
 
 
-def test_figures_of_requests_are_told_though_the_database_tells_none(start: Callable[..., Server]) -> None:
+def test_figures_of_requests_are_reported_though_the_database_tells_none(
+    start: Callable[..., Server],
+) -> None:
     server = start()
     server.do(lambda stores: stores.db.write(lambda tx: tx.run("ALTER TABLE outbox RENAME TO aside")))
     get(server, "/healthz")
-    told = figures(server)
-    assert math.isnan(told["smsign_outbox_events"])
-    assert math.isnan(told["smsign_outbox_oldest_seconds"])
-    assert any(name.startswith("smsign_request_seconds_count") and "/healthz" in name for name in told)
+    reported = figures(server)
+    assert math.isnan(reported["smsign_outbox_events"])
+    assert math.isnan(reported["smsign_outbox_oldest_seconds"])
+    assert any(name.startswith("smsign_request_seconds_count") and "/healthz" in name for name in reported)
     assert '"event":"metrics incomplete"' in server.log.read_text()
 
 
@@ -153,7 +155,7 @@ def test_figures_tell_how_many_wait_for_a_decision(server: Server, app: Key) -> 
 
 
 def test_made_up_methods_and_paths_add_no_figures(server: Server) -> None:
-    """Else whoever sends enough of them fills the memory of the server and of Prometheus."""
+    """Else who sends enough of them fills the memory of the server and of Prometheus."""
 
     def ask_for_what_nobody_knows() -> None:
         word = secrets.token_hex(4)
@@ -503,6 +505,6 @@ def _listens(port: int) -> bool:
 
 
 def _listeners(port: int) -> int:
-    """Return how many sockets listen on the port: each worker has one of its own."""
+    """Return how many sockets listen on the port: each worker has one."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)

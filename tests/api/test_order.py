@@ -219,8 +219,8 @@ def test_a_field_sent_twice_hides_nothing_else_that_is_wrong(server: Server, rea
         server, reader, part("sign", "a!"), twice, twice, twice, part("type", "8"), part("image0", "text")
     )
     assert answer.code == 50007
-    told = [(detail["field"], detail["reason"]) for detail in answer.details]
-    assert told == [
+    reported = [(detail["field"], detail["reason"]) for detail in answer.details]
+    assert reported == [
         ("remark", "sent twice"),
         ("type", "not a number from 1 to 7"),
         ("sign", "not allowed: ! U+0021"),
@@ -289,8 +289,10 @@ def test_ids_that_name_nothing_of_the_application_get_the_same_bytes(
         path = f"/v1/sign/{text.replace('{id}', str(own))}"
         sent = raw.request(method, path, auth=basic(app), content_type=content_type, body=body)
         answer = raw.send(server, sent)
-        told = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
-        answers[text] = (answer.status, told, answer.body)
+        reported = {
+            name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")
+        }
+        answers[text] = (answer.status, reported, answer.body)
     first = answers["0"]
     assert first[0] == 403
     assert b'"code":50102' in first[2]
@@ -314,7 +316,7 @@ def test_a_trailing_slash_is_the_same_path(server: Server, app: Key) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/sign//", "/v1/sign/1/2", "/V1/SIGN", "/v2/sign"])
-def test_other_paths_are_unknown_whoever_asks(server: Server, path: str) -> None:
+def test_other_paths_are_unknown_who_asks(server: Server, path: str) -> None:
     assert raw.send(server, raw.request("GET", path)).code == 50016
 
 
@@ -415,6 +417,6 @@ def test_details_follow_the_language_asked_for_and_the_message_never_does(
 def test_all_reasons_and_the_note_reach_the_owner(server: Server, app: Key) -> None:
     sign_id = raw.create(server, app).sign_id
     server.decide(sign_id, passed=False, reasons=tuple(REASONS), note="“引号”\\ 与\t换行")
-    told = raw.query(server, app, sign_id).json()["refuse_reason"]
-    assert all(reason.title.en in told for reason in REASONS.values())
-    assert told.endswith("“引号”\\ 与\t换行")
+    reported = raw.query(server, app, sign_id).json()["refuse_reason"]
+    assert all(reason.title.en in reported for reason in REASONS.values())
+    assert reported.endswith("“引号”\\ 与\t换行")

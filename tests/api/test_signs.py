@@ -174,10 +174,10 @@ def test_one_signature_is_shown_with_its_versions_and_its_timeline(
     server.decide(sign_id, passed=False, reasons=("unreadable:image1", "trade"), note="请重拍")
     submit(client, path=f"/v1/sign/{sign_id}")
     answer = client.get(f"/v1/signs/{sign_id}")
-    told = answer.json()
-    assert told["version"] == 2
-    assert "refuse_reason" not in told
-    first, second = told["versions"]
+    reported = answer.json()
+    assert reported["version"] == 2
+    assert "refuse_reason" not in reported
+    first, second = reported["versions"]
     assert (first["n"], first["sign"], first["fields"]) == (1, "极光", {"remark": "官网"})
     image = first["images"][0]
     assert list(image) == ["slot", "type", "size_bytes", "width", "height", "sha256"]
@@ -191,13 +191,15 @@ def test_one_signature_is_shown_with_its_versions_and_its_timeline(
     ]
     assert decision["reasons"][0]["title"] == "Image unreadable"
     assert (second["n"], second["images"], second["decision"]) == (2, [], None)
-    timeline = [(entry["seq"], entry["kind"], entry["actor"], entry["version"]) for entry in told["timeline"]]
+    timeline = [
+        (entry["seq"], entry["kind"], entry["actor"], entry["version"]) for entry in reported["timeline"]
+    ]
     assert timeline == [
         (1, "signature.submitted", "app", 1),
         (2, "signature.refused", "auditor", 1),
         (3, "signature.resubmitted", "app", 2),
     ]
-    assert "test:auditor" not in answer.text, "an auditor's name is never told"
+    assert "test:auditor" not in answer.text, "an auditor's name is never shown"
     chinese = client.get(f"/v1/signs/{sign_id}", headers={"accept-language": "zh"}).json()
     assert chinese["versions"][0]["decision"]["reasons"][0]["title"] == "图片无法辨认"
     assert chinese["versions"][0]["decision"]["decided_at"] == decision["decided_at"]
@@ -232,11 +234,11 @@ def test_what_was_withdrawn_may_be_modified(server: Server, client: httpx.Client
     sign_id = submit(client)
     answer = client.post(f"/v1/signs/{sign_id}/withdraw")
     assert (answer.status_code, answer.json()) == (200, {"sign_id": sign_id})
-    told = client.get(f"/v1/signs/{sign_id}").json()
-    assert told["status"] == 2
-    assert "refuse_reason" not in told
-    assert told["versions"][0]["decision"] is None
-    assert told["timeline"][-1]["kind"] == "signature.withdrawn"
+    reported = client.get(f"/v1/signs/{sign_id}").json()
+    assert reported["status"] == 2
+    assert "refuse_reason" not in reported
+    assert reported["versions"][0]["decision"] is None
+    assert reported["timeline"][-1]["kind"] == "signature.withdrawn"
     refused(client.post(f"/v1/signs/{sign_id}/withdraw"), 50102)
     submit(client, path=f"/v1/sign/{sign_id}")
     server.decide(sign_id, passed=True)
@@ -254,21 +256,21 @@ def test_a_check_says_everything_at_once_and_keeps_nothing(server: Server, clien
     assert check(client, sign=(None, "极光推送"), image0=("a.png", noise())) == {"ok": True, "problems": []}
     submit(client)
     with raw.nothing_changes(server):
-        told = check(
+        reported = check(
             client,
             sign=(None, "【极光】"),
             image0=("a.png", b"no image"),
             type=(None, "9"),
             image9=("b", b"-"),
         )
-    assert told["ok"] is False
-    assert [(each["code"], each["field"]) for each in told["problems"]] == [
+    assert reported["ok"] is False
+    assert [(each["code"], each["field"]) for each in reported["problems"]] == [
         (50007, "type"),
         (50104, "sign"),
         (50101, "image0"),
         (50103, "sign"),
     ]
-    assert all(each["message"] and each["reason"] and each["hint"] for each in told["problems"])
+    assert all(each["message"] and each["reason"] and each["hint"] for each in reported["problems"])
 
 
 def test_a_check_of_a_modify_asks_the_rules_of_modify(server: Server, app: Key, client: httpx.Client) -> None:
@@ -306,10 +308,10 @@ def test_a_check_says_first_what_the_call_would_refuse(
         (passed, 51003): [51003, 50103, 50102],
         (2**31 - 1, 50102): [50102, 50104, 50101, 51003, 50103],
     }
-    for (sign_id, code), told in orders.items():
+    for (sign_id, code), reported in orders.items():
         parts = good if code == 51003 else broken
         query, path = (f"?sign_id={sign_id}", f"/v1/sign/{sign_id}") if sign_id else ("", "/v1/sign")
-        assert [each["code"] for each in check(client, query, **parts)["problems"]] == told
+        assert [each["code"] for each in check(client, query, **parts)["problems"]] == reported
         refused(client.post(path, files=parts), code)
 
 

@@ -1,4 +1,4 @@
-"""Start Debian's Chromium, headless and without requests of its own."""
+"""Start Debian's Chromium, headless and without requests."""
 
 from __future__ import annotations
 

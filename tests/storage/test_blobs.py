@@ -74,7 +74,7 @@ async def test_an_image_that_can_be_decoded_is_taken(data: bytes, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reported"),
     [
         (b"just text", "not a PNG or JPEG"),
         (noise()[:-500], "cut off"),
@@ -92,11 +92,11 @@ async def test_an_image_that_can_be_decoded_is_taken(data: bytes, tmp_path: Path
         (noise(width=900, height=900), "MB, at most 2 MB"),
     ],
 )
-async def test_all_else_is_refused_and_leaves_nothing(data: bytes, told: str, tmp_path: Path) -> None:
+async def test_all_else_is_refused_and_leaves_nothing(data: bytes, reported: str, tmp_path: Path) -> None:
     started = time.monotonic()
     upload, problems = await _validate(data, tmp_path)
     assert len(problems) == 1
-    assert told in problems[0]
+    assert reported in problems[0]
     assert time.monotonic() - started < 2
     upload.discard()
     assert list(tmp_path.iterdir()) == []
@@ -260,17 +260,17 @@ async def test_a_bucket_that_is_not_there_is_said_in_words_for_people(
 ) -> None:
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(StorageError, match="bucket does not exist") as told:
+    with pytest.raises(StorageError, match="bucket does not exist") as reported:
         await open_blobs("s3://none-such/x", data=tmp_path).check()
-    assert "Debug" not in str(told.value)
+    assert "Debug" not in str(reported.value)
 
 
 async def test_a_store_that_is_silent_is_not_waited_for(
     s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = {"AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        for name, value in (s3 | endpoint).items():
+        callback = {"AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        for name, value in (s3 | callback).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("smsign.storage.blobs.s3.REQUEST_TIMEOUT", timedelta(seconds=0.2))
         async with asyncio.timeout(10):

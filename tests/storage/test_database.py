@@ -175,10 +175,10 @@ async def test_a_server_that_is_not_there_is_said() -> None:
 
 @pytest.mark.parametrize("password", ["s3cret/x", "s3cret#x", "s3cret?x", "s3cret@x:y"])
 async def test_a_url_that_cannot_be_read_is_not_quoted(password: str) -> None:
-    with pytest.raises(SetupError, match="%2F for /") as told:
+    with pytest.raises(SetupError, match="%2F for /") as reported:
         await open_database(f"postgresql://smsign:{password}@127.0.0.1:1/none", pool_size=1)
-    assert "cret" not in str(told.value)
-    assert told.value.__cause__ is None
+    assert "cret" not in str(reported.value)
+    assert reported.value.__cause__ is None
 
 
 @pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
@@ -316,7 +316,7 @@ async def test_another_process_that_writes_holds_up_writes_and_no_reads(tmp_path
     await stores.close()
 
 
-async def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_survived(tmp_path: Path) -> None:
     stores = await open_stores(_sqlite(tmp_path))
     writer = stores.db._writer  # type: ignore[attr-defined]
     [(pages,)] = writer.execute("PRAGMA page_count")

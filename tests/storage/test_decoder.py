@@ -238,7 +238,7 @@ def _with_right_checksums(data: bytes) -> bytes:
         (b"\xff\xd8\xff\xd9", "cut off"),
     ],
 )
-def test_a_broken_image_is_told_why(data: bytes, reason: str) -> None:
+def test_a_broken_image_is_reported_why(data: bytes, reason: str) -> None:
     with pytest.raises(UnusableImageError, match=reason):
         inspect(data, PIXELS)
 

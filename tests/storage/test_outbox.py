@@ -1,4 +1,4 @@
-"""What is put in the outbox: a row for each endpoint and event, in the event's own transaction."""
+"""What is put in the outbox: a row for each callback and event, in the event's own transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.steps import clock, decide, make_app, submit
 
 
 async def add_paused_callbacks(stores: Stores, keys: Sequence[Key]) -> None:
-    """Give each application an endpoint that is told nothing until it is resumed."""
+    """Give each application a callback that receives nothing until it is resumed."""
 
     async def change(tx: Tx) -> None:
         for key in keys:
@@ -64,32 +64,32 @@ async def _outbox(stores: Stores, callback_id: int) -> list[tuple[int, int, bool
     return [(row[0], row[1], row[2] is not None) for row in rows]
 
 
-async def test_without_an_endpoint_nothing_is_written(stores: Stores) -> None:
+async def test_without_a_callback_nothing_is_written(stores: Stores) -> None:
     await _walk(stores, await make_app(stores))
     assert await stores.db.read.all("SELECT seq FROM outbox") == []
 
 
-async def test_every_endpoint_of_the_application_gets_every_event_and_the_first_is_due(
+async def test_every_callback_of_the_application_gets_every_event_and_the_first_is_due(
     stores: Stores,
 ) -> None:
     app, other = await make_app(stores), await make_app(stores)
     active, paused = await _add(stores, app), await _add(stores, app, state="paused")
     elsewhere = await _add(stores, other)
     sign_id = await _walk(stores, app)
-    told = [(sign_id, 1, True), (sign_id, 2, False), (sign_id, 3, False), (sign_id, 4, False)]
-    assert await _outbox(stores, active) == told
-    assert await _outbox(stores, paused) == told
+    reported = [(sign_id, 1, True), (sign_id, 2, False), (sign_id, 3, False), (sign_id, 4, False)]
+    assert await _outbox(stores, active) == reported
+    assert await _outbox(stores, paused) == reported
     assert await _outbox(stores, elsewhere) == []
 
 
-async def test_the_vendors_form_is_told_of_decisions_only(stores: Stores) -> None:
+async def test_the_vendors_form_is_reported_of_decisions_only(stores: Stores) -> None:
     app = await make_app(stores)
     vendor = await _add(stores, app, form="vendor")
     sign_id = await _walk(stores, app)
     assert await _outbox(stores, vendor) == [(sign_id, 2, True), (sign_id, 4, False)]
 
 
-async def test_an_endpoint_that_was_removed_gets_nothing(stores: Stores) -> None:
+async def test_a_callback_that_was_removed_gets_nothing(stores: Stores) -> None:
     app = await make_app(stores)
     gone = await _add(stores, app)
 

@@ -1,4 +1,4 @@
-"""SQLite on a disk that fails: whoever is told so left nothing behind, and the next change goes well."""
+"""SQLite on a disk that fails: a change that was answered with an error left nothing behind."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def _names(stores: Stores) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["write", "sync"])
-async def test_a_commit_that_fails_is_told_to_all_and_leaves_nothing(
+async def test_a_commit_that_fails_is_reported_to_all_and_leaves_nothing(
     stores: Stores, disk: _Disk, kind: str
 ) -> None:
     disk.failing = kind
@@ -116,12 +116,12 @@ async def test_a_read_that_fails_ends_the_batch_and_no_change_is_half_written(
     changes[3:3] = [unread]
     changes += [refused]
     answers = await asyncio.gather(*map(database.write, changes), return_exceptions=True)
-    told = {answer for answer in answers if isinstance(answer, str)}
+    reported = {answer for answer in answers if isinstance(answer, str)}
     assert isinstance(answers[3], StorageError)
     assert "this read fails" in str(answers[3])
     assert all("this read fails" in str(answer) for answer in answers[:3])
     assert isinstance(answers[-1], ValueError)
-    assert await _names(stores) == told
+    assert await _names(stores) == reported
 
 
 async def test_a_step_of_the_schema_that_fails_half_way_is_taken_back(stores: Stores) -> None:

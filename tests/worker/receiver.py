@@ -65,7 +65,7 @@ async def silent(_: Got, writer: asyncio.StreamWriter) -> None:
 
 
 class Receiver:
-    """Listens on an address of the loopback network from when it is started, on a thread of its own."""
+    """Listens on an address of the loopback network from when it is started, on a thread."""
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.host = host
@@ -80,7 +80,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}/told"
+        return f"http://{self.host}:{self.port}/callback"
 
     def open(self) -> Receiver:
         """Listen, on the same port as before if there was one."""
@@ -144,7 +144,9 @@ def firsts(got: Iterable[Got]) -> list[tuple[int, int]]:
 
 def check_order(got: Iterable[Got]) -> None:
     """Assert that each signature's events first came in order, with no gap; any may have come again."""
-    told: dict[int, int] = {}
+    reported: dict[int, int] = {}
     for sign_id, seq in firsts(got):
-        assert seq == told.get(sign_id, 0) + 1, f"signature {sign_id}: {seq} after {told.get(sign_id, 0)}"
-        told[sign_id] = seq
+        assert seq == reported.get(sign_id, 0) + 1, (
+            f"signature {sign_id}: {seq} after {reported.get(sign_id, 0)}"
+        )
+        reported[sign_id] = seq

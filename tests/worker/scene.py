@@ -1,4 +1,4 @@
-"""An application with an endpoint at a receiver, and a deliverer whose clock is set by hand."""
+"""An application with a callback at a receiver, and a deliverer whose clock is set by hand."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Scene:
         self.sender = HttpSender(
             Guard(networks("callback_networks", "127.0.0.0/8")), timeout_s=settings.callback_timeout
         )
-        self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.deliverer = Deliverer(
             stores,
             settings,
             self.sender,
-            lambda form, outcome, _: self.told.append((form, outcome)),
+            lambda form, outcome, _: self.reported.append((form, outcome)),
             lambda: self.now,
         )
 

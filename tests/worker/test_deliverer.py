@@ -1,4 +1,4 @@
-"""Every event reaches every endpoint, in order for each signature, however the endpoint behaves meanwhile."""
+"""Every event reaches every callback, in order for each signature, however the callback behaves meanwhile."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ async def test_the_standard_form_tells_every_event_signed_and_in_order(
     sign_id = await scene.walk(app)
     await scene.drain()
     secret = callbacks.secret_of(scene.stores.vault, app, callback)
-    told = [verify(got, secret) for got in receiver.got]
+    reported = [verify(got, secret) for got in receiver.got]
     common = {"sign_id": sign_id, "sign": "极光推送"}
-    assert [each["type"] for each in told] == [
+    assert [each["type"] for each in reported] == [
         "signature.submitted",
         "signature.refused",
         "signature.resubmitted",
         "signature.passed",
     ]
-    assert told[0]["data"] == common | {"status": 0, "version": 1, "seq": 1}
-    refused = dict(told[1]["data"])  # type: ignore[call-overload]
+    assert reported[0]["data"] == common | {"status": 0, "version": 1, "seq": 1}
+    refused = dict(reported[1]["data"])  # type: ignore[call-overload]
     assert refused.pop("reasons") == [
         {
             "code": "unreadable",
@@ -71,8 +71,8 @@ async def test_the_standard_form_tells_every_event_signed_and_in_order(
     ]
     assert refused.pop("refuse_reason").startswith("Image unreadable: ")
     assert refused == common | {"status": 2, "version": 1, "seq": 2}
-    assert told[2]["data"] == common | {"sign": "改后签名", "status": 0, "version": 2, "seq": 3}
-    assert told[3]["data"] == common | {"sign": "改后签名", "status": 1, "version": 2, "seq": 4}
+    assert reported[2]["data"] == common | {"sign": "改后签名", "status": 0, "version": 2, "seq": 3}
+    assert reported[3]["data"] == common | {"sign": "改后签名", "status": 1, "version": 2, "seq": 4}
     assert len({got.headers["webhook-id"] for got in receiver.got}) == 4
     assert "auditor" not in receiver.got[1].body.decode()
     assert await scene.waiting(callback) == []
@@ -81,10 +81,10 @@ async def test_the_standard_form_tells_every_event_signed_and_in_order(
         ("delivered", 200, "ok", 1)
     ] * 4
     assert [each.body.encode() for each in made] == [got.body for got in receiver.got]
-    assert scene.told == [("standard", "delivered")] * 4
+    assert scene.reported == [("standard", "delivered")] * 4
 
 
-async def test_what_is_told_is_of_the_moment_of_the_event(scene: Scene, receiver: Receiver) -> None:
+async def test_what_is_reported_is_of_the_moment_of_the_event(scene: Scene, receiver: Receiver) -> None:
     app = await scene.make_app()
     await scene.register(app, receiver.url)
     db = scene.stores.db
@@ -96,8 +96,8 @@ async def test_what_is_told_is_of_the_moment_of_the_event(scene: Scene, receiver
     await audits.reopen(db, signature_id=sign_id, reason="再看", actor="test:admin", now=scene.tick())
     await signatures.delete(db, signature_id=sign_id, now=scene.tick(), **who)
     await scene.drain()
-    told = [(got.json["type"].partition(".")[2], got.json["data"]) for got in receiver.got]
-    assert [(kind, data["status"], data["version"], data["sign"]) for kind, data in told] == [
+    reported = [(got.json["type"].partition(".")[2], got.json["data"]) for got in receiver.got]
+    assert [(kind, data["status"], data["version"], data["sign"]) for kind, data in reported] == [
         ("submitted", 0, 1, "极光推送"),
         ("withdrawn", 2, 1, "极光推送"),
         ("resubmitted", 0, 2, "改后签名"),
@@ -117,7 +117,7 @@ async def test_the_vendors_form_is_as_its_receivers_know_it(scene: Scene, receiv
     (asked,) = receiver.got
     assert asked.method == "GET"
     path, _, text = asked.target.partition("&echostr=")
-    assert (path, len(text)) == ("/told?a=b", 8)
+    assert (path, len(text)) == ("/callback?a=b", 8)
     sign_id = await scene.walk(app)
     await scene.drain()
     assert len(receiver.got) == 3, "the two decisions, and nothing else"
@@ -198,7 +198,7 @@ async def test_everything_wrong_is_said_at_once_and_nothing_twice(scene: Scene, 
 
 
 async def fail_until_paused(scene: Scene, callback: Callback) -> list[Delivery]:
-    """Deliver whenever something is due until the endpoint is paused; return the attempts."""
+    """Deliver whenever something is due until the callback is paused; return the attempts."""
     for _ in range(30):
         await scene.drain()
         if (await scene.callback(callback)).state == "paused":
@@ -224,7 +224,7 @@ async def test_the_vendors_retries_then_a_pause_then_all_in_order(scene: Scene, 
     assert (await kinds(scene, app.id))[-1] == "callback.paused"
     receiver.open()
     await scene.drain(after_s=10**6)
-    assert len(receiver.got) == 1, "a paused endpoint is left alone"
+    assert len(receiver.got) == 1, "a paused callback is left alone"
     await callbacks.resume(
         scene.stores.db, app=app, callback_id=callback.id, actor="test:owner", now=scene.tick()
     )
@@ -283,7 +283,7 @@ async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
     assert [each.state for each in await scene.deliveries(callback)] == ["failed", "delivered"]
 
 
-async def test_an_endpoint_that_asks_to_be_left_alone_hears_of_no_other_signature(
+async def test_a_callback_that_asks_to_be_left_alone_hears_of_no_other_signature(
     scene: Scene, receiver: Receiver
 ) -> None:
     app = await scene.make_app()
@@ -301,7 +301,7 @@ async def test_an_endpoint_that_asks_to_be_left_alone_hears_of_no_other_signatur
     assert len(await scene.deliveries(callback)) == 1 + 2 + 6
 
 
-async def test_whoever_resumes_an_endpoint_does_not_wait_for_what_it_asked(
+async def test_who_resumes_a_callback_does_not_wait_for_what_it_asked(
     scene: Scene, receiver: Receiver
 ) -> None:
     app = await scene.make_app()
@@ -317,7 +317,7 @@ async def test_whoever_resumes_an_endpoint_does_not_wait_for_what_it_asked(
     assert [each.state for each in await scene.deliveries(callback)] == ["failed", "delivered"]
 
 
-async def test_one_event_that_chokes_it_does_not_pause_an_endpoint(scene: Scene, receiver: Receiver) -> None:
+async def test_one_event_that_chokes_it_does_not_pause_a_callback(scene: Scene, receiver: Receiver) -> None:
     app, other = await scene.make_app(), await scene.make_app()
     callback = await scene.register(app, receiver.url)
     poison = await scene.submit(app)
@@ -339,7 +339,7 @@ async def test_one_event_that_chokes_it_does_not_pause_an_endpoint(scene: Scene,
     assert other.id != app.id
 
 
-async def test_an_endpoint_that_says_it_is_gone_is_paused_at_once(scene: Scene, receiver: Receiver) -> None:
+async def test_a_callback_that_says_it_is_gone_is_paused_at_once(scene: Scene, receiver: Receiver) -> None:
     receiver.behave = status(410)
     app = await scene.make_app()
     callback = await scene.register(app, receiver.url)
@@ -395,9 +395,7 @@ async def test_after_a_rotation_both_secrets_sign_until_the_overlap_ends(
     assert (await kinds(scene, app.id))[-2:] == ["callback.secret_rotated", "app.use_changed"]
 
 
-async def test_a_form_without_a_secret_of_its_own_has_none_to_rotate(
-    scene: Scene, receiver: Receiver
-) -> None:
+async def test_a_form_without_a_secret_has_none_to_rotate(scene: Scene, receiver: Receiver) -> None:
     receiver.behave = echo
     app = await scene.make_app()
     callback = await scene.register(app, receiver.url, "vendor")
@@ -469,12 +467,12 @@ async def test_what_is_put_before_a_row_that_waits_goes_first(scene: Scene, rece
     receiver.close()
     await scene.decide(sign_id)
     await scene.drain()
-    (told, _) = await scene.deliveries(callback)
+    (reported, _) = await scene.deliveries(callback)
     await redelivery.resend(
         scene.stores.db,
         app=app,
         callback_id=callback.id,
-        delivery_id=told.id,
+        delivery_id=reported.id,
         actor="test:owner",
         now=scene.tick(),
     )
@@ -485,7 +483,7 @@ async def test_what_is_put_before_a_row_that_waits_goes_first(scene: Scene, rece
     assert [got.place[1] for got in receiver.got] == [1, 2]
 
 
-async def test_another_applications_endpoint_is_not_there(scene: Scene, receiver: Receiver) -> None:
+async def test_another_applications_callback_is_not_there(scene: Scene, receiver: Receiver) -> None:
     app, other = await scene.make_app(), await scene.make_app()
     callback = await scene.register(app, receiver.url)
     await scene.submit(app)
@@ -510,7 +508,7 @@ async def test_another_applications_endpoint_is_not_there(scene: Scene, receiver
             await call
 
 
-async def test_an_endpoint_that_was_removed_is_told_nothing_and_swept(
+async def test_a_callback_that_was_removed_is_sent_nothing_and_swept(
     scene: Scene, receiver: Receiver
 ) -> None:
     app = await scene.make_app()
@@ -538,7 +536,7 @@ async def test_old_deliveries_are_swept(scene: Scene, receiver: Receiver) -> Non
     assert [each.seq for each in await scene.deliveries(callback)] == [2]
 
 
-async def test_a_slow_endpoint_holds_up_nobody(scene: Scene, receiver: Receiver) -> None:
+async def test_a_slow_callback_holds_up_nobody(scene: Scene, receiver: Receiver) -> None:
     slow = Receiver().open()
     slow.behave = silent
     app, other = await scene.make_app(), await scene.make_app()

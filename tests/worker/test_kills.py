@@ -35,7 +35,7 @@ WORKERS = 3
 
 
 class Worker:
-    """`smsign worker` in a process of its own, on the data of a server."""
+    """`smsign worker` in a process, on the data of a server."""
 
     def __init__(self, server: Server) -> None:
         self.log = server.data / f"worker-{secrets.token_hex(4)}.log"
@@ -146,13 +146,13 @@ def test_workers_killed_all_the_time_lose_nothing(
         workers = [*workers[1:], Worker(server)]
         time.sleep(2.0)
     assert [worker.stop() for worker in workers] == [0] * WORKERS
-    assert left == 0, f"{left} events are still to be told"
+    assert left == 0, f"{left} events are still to be delivered"
     made = count(server, "event WHERE subject = 'signature'")
     assert made > 100, "the load was too small to tell anything"
     for receiver in (good, late):
         check_order(receiver.got)
         assert len(firsts(receiver.got)) == made
-    print(f"{made} events to 2 endpoints each, {len(good.got) + len(late.got)} posts")  # noqa: T201
+    print(f"{made} events to 2 callbacks each, {len(good.got) + len(late.got)} posts")  # noqa: T201
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)

@@ -48,7 +48,7 @@ async def test_a_request_arrives_as_it_was_written(receiver: Receiver) -> None:
     answer = await sender().send(post(receiver))
     assert (answer.status, answer.text, answer.error) == (200, "ok", "")
     (got,) = receiver.got
-    assert (got.method, got.target, got.body) == ("POST", "/told", "值".encode())
+    assert (got.method, got.target, got.body) == ("POST", "/callback", "值".encode())
     assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert got.headers["content-type"] == "text/plain"
     assert got.headers["accept-encoding"] == "identity"
@@ -177,7 +177,7 @@ async def test_a_name_that_changes_its_mind_reaches_nobody_else(receiver: Receiv
         return ["127.0.0.1"] if len(looks) == 1 else ["127.0.0.2"]
 
     one = sender(lookup)
-    there = OutgoingRequest("POST", f"http://rebound.test:{receiver.port}/told", {}, "x")
+    there = OutgoingRequest("POST", f"http://rebound.test:{receiver.port}/callback", {}, "x")
     assert (await one.send(there)).status == 200
     assert looks == ["rebound.test"], "looked at once, and never again"
     assert receiver.got[0].headers["host"] == f"rebound.test:{receiver.port}"
@@ -192,7 +192,7 @@ async def test_the_next_address_of_a_name_is_tried(receiver: Receiver) -> None:
         return ["127.0.0.9", "127.0.0.1"]
 
     both = HttpSender(Guard(networks("callback_networks", "127.0.0.0/8"), lookup), timeout_s=TIMEOUT_S)
-    answer = await both.send(OutgoingRequest("POST", f"http://two.test:{receiver.port}/told", {}, "x"))
+    answer = await both.send(OutgoingRequest("POST", f"http://two.test:{receiver.port}/callback", {}, "x"))
     assert answer.status == 200, answer
 
 
@@ -249,7 +249,7 @@ async def test_the_certificate_must_prove_the_name_and_not_the_address(
     names: list[str] = []
     server.sni_callback = lambda _, sni, __: names.append(sni)
     receiver = Receiver(tls=server).open()
-    url = f"https://receiver.test:{receiver.port}/told"
+    url = f"https://receiver.test:{receiver.port}/callback"
     answer = await sender(lookup, client).send(OutgoingRequest("POST", url, {}, "x"))
     assert names == ["receiver.test"]
     if good:

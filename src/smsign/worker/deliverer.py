@@ -1,9 +1,9 @@
-"""Drain the outbox: claim what is due, tell it, record what came of it.
+"""Drain the outbox: lease the rows that are due, deliver their events, record the attempts.
 
-One task looks for work; each claimed row is told in a task of its own. An endpoint has at most PER_ENDPOINT
-of them, one that fails has one, and one that asks to be left alone has none, so that a slow endpoint holds up
-nobody but itself. Any number of deliverers, on any number of machines, may run at once: a row is leased to
-one of them, and when that one dies the lease runs out.
+One task polls for work, and each leased row is delivered in another. A callback has at most PER_CALLBACK
+requests in flight, one while it fails, and none while it asked to wait (Retry-After): a slow receiver
+delays no other.
+Any number of deliverers may run at once, on any number of machines; the lease of one that dies expires.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 GATHER_S = 0.005
-"""How long freed places gather, so that rows are claimed several at a time."""
-PER_ENDPOINT = 4
+"""How long finished deliveries gather, so that several rows are leased at a time."""
+PER_CALLBACK = 4
 AT_ONCE = 256
-LAST_LOOK_S = 0.5
-"""How long the database may take at a stop to answer what it was asked before."""
+LAST_POLL_S = 0.5
+"""How long a query that is running at a graceful shutdown may still take."""
 SWEEP_S = 600.0
 LEASE_MARGIN_S = 5.0
-ALONE_MAX_S = 3600
-"""The longest that an endpoint which asks for it (`Retry-After`) is told nothing at all."""
+RETRY_AFTER_MAX_S = 3600
+"""The longest that a receiver's Retry-After stops deliveries to its callback."""
 
 Observe = Callable[[str, str, float], None]
-"""Takes the form, the outcome (delivered, failed) and the seconds of one attempt."""
+"""Takes the format, the outcome (delivered, failed) and the seconds of one attempt."""
 
 
 class Deliverer:
-    """Tells endpoints what is in the outbox, until it is stopped."""
+    """Delivers the events in the outbox to callbacks, until it is stopped."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class Deliverer:
         self._observe = observe
         self._now = now
         self._busy: Counter[int] = Counter()
-        self._alone: dict[int, int] = {}
-        """Until when an endpoint is told nothing, in UTC microseconds: what this process was asked for."""
+        self._waiting: dict[int, int] = {}
+        """Until when a callback gets nothing, in UTC microseconds: Retry-After as received here."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._looking: asyncio.Timeout | None = None
+        self._polling: asyncio.Timeout | None = None
         self._swept_at = time.monotonic() - random.uniform(0, SWEEP_S)  # noqa: S311
 
     async def run(self, is_over: Callable[[], bool] = lambda: False) -> None:
@@ -72,7 +72,7 @@ class Deliverer:
         while not (self._stopping or is_over()):
             try:
                 self._wake.clear()
-                await self._look()
+                await self._poll()
             except TimeoutError:  # a silent database, and a stop
                 break
             except StorageError as error:  # the database may be away for long: a line, and no traceback
@@ -87,20 +87,20 @@ class Deliverer:
             await asyncio.sleep(GATHER_S)
         await self._finish()
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         try:
-            async with asyncio.timeout(None) as self._looking:
+            async with asyncio.timeout(None) as self._polling:
                 await self._take()
-                await self._sweep_now_and_then()
+                await self._sweep_if_due()
         finally:
-            self._looking = None
+            self._polling = None
 
     def stop(self) -> None:
-        """Ask it to end: nothing new is claimed."""
+        """Begin the graceful shutdown: no more rows are leased."""
         self._stopping = True
         self._wake.set()
-        if self._looking is not None:
-            self._looking.reschedule(asyncio.get_running_loop().time() + LAST_LOOK_S)
+        if self._polling is not None:
+            self._polling.reschedule(asyncio.get_running_loop().time() + LAST_POLL_S)
 
     async def drain(self) -> None:
         """Deliver all that is due now, and end."""
@@ -112,7 +112,7 @@ class Deliverer:
         self._stopping = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=self._settings.stop_timeout)
-            for task in late:  # its lease runs out, and another deliverer tells it again
+            for task in late:  # its lease expires, and another deliverer delivers it again
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
@@ -124,11 +124,11 @@ class Deliverer:
         random.shuffle(due)
         wanted: dict[int, int] = {}
         for callback_id, failures in due:
-            if not failures:  # it took something, or somebody resumed it
-                self._alone.pop(callback_id, None)
-            elif self._alone.get(callback_id, 0) > self._now():
+            if not failures:  # it received something, or was resumed
+                self._waiting.pop(callback_id, None)
+            elif self._waiting.get(callback_id, 0) > self._now():
                 continue
-            room = min((1 if failures else PER_ENDPOINT) - self._busy[callback_id], free)
+            room = min((1 if failures else PER_CALLBACK) - self._busy[callback_id], free)
             if room > 0:
                 wanted[callback_id] = room
                 free -= room
@@ -139,12 +139,12 @@ class Deliverer:
         )
         for row in rows:
             self._busy[row.callback_id] += 1
-            task = asyncio.create_task(self._tell(row))
+            task = asyncio.create_task(self._deliver_safely(row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(rows)
 
-    async def _tell(self, row: LeasedRow) -> None:
+    async def _deliver_safely(self, row: LeasedRow) -> None:
         try:
             await self._deliver(row)
         except Exception:  # the lease expires, and the event is delivered again
@@ -164,23 +164,23 @@ class Deliverer:
         if prepared is None:
             await actions.release(db, row)
             return
-        answer = await self._sender.send(prepared.sent)
+        response = await self._sender.send(prepared.sent)
         chance = random.uniform(-1, 1)  # noqa: S311
-        why = await actions.record(db, prepared, answer, chance=chance, at=at, now=self._now())
-        if not answer.is_success and answer.retry_after_s:
-            asked_s = min(answer.retry_after_s, ALONE_MAX_S)
-            self._alone[row.callback_id] = self._now() + int(asked_s * 1_000_000)
-        outcome = "delivered" if answer.is_success else "failed"
-        self._observe(prepared.callback.format, outcome, answer.ms / 1000)
+        why = await actions.record(db, prepared, response, chance=chance, at=at, now=self._now())
+        if not response.is_success and response.retry_after_s:
+            wait_s = min(response.retry_after_s, RETRY_AFTER_MAX_S)
+            self._waiting[row.callback_id] = self._now() + int(wait_s * 1_000_000)
+        outcome = "delivered" if response.is_success else "failed"
+        self._observe(prepared.callback.format, outcome, response.ms / 1000)
         fields = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
-        attempt = {"attempt": row.attempts + 1, "status": answer.status, "ms": answer.ms}
+        attempt = {"attempt": row.attempts + 1, "status": response.status, "ms": response.ms}
         log.info(f"delivery {outcome}", extra={**fields, **attempt})
         if why:
             log.warning("callback paused", extra={**fields, "why": why})
 
-    async def _sweep_now_and_then(self) -> None:
+    async def _sweep_if_due(self) -> None:
         if time.monotonic() - self._swept_at < SWEEP_S:
             return
         self._swept_at = time.monotonic()
-        self._alone = {each: until for each, until in self._alone.items() if until > self._now()}
+        self._waiting = {each: until for each, until in self._waiting.items() if until > self._now()}
         await actions.sweep(self._stores.db, keep_days=self._settings.delivery_days, now=self._now())

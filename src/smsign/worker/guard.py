@@ -112,7 +112,7 @@ def _carried(address: Address) -> Address | None:
 
 
 class _Resolver:
-    """The system's resolver, on threads of its own."""
+    """The system's resolver, on a thread pool."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
