@@ -13,6 +13,7 @@ from collections.abc import Callable
 from smsign.actions import blobs as blob_actions
 from smsign.actions import idempotency
 from smsign.api import routes as api
+from smsign.api import sandbox
 from smsign.config import Settings
 from smsign.console import routes as console
 from smsign.http import metrics
@@ -33,10 +34,12 @@ CLOSE_MIN_S = 0.5
 """The time that background tasks have to finish, even if requests have used up `stop_timeout`."""
 
 
-def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) -> Server:
+def make_app(
+    settings: Settings, *, started: Callable[[], None] = lambda: None, is_test: bool = False
+) -> Server:
     """Return the ASGI application; its stores are opened at startup.
 
-    `started` is called on the event loop once it is ready for requests.
+    `started` is called on the event loop once it is ready for requests. With `is_test` it is an emulator.
     """
     tasks: list[asyncio.Task[None]] = []
     delivering: tuple[Deliverer, asyncio.Task[None]] | None = None
@@ -74,7 +77,7 @@ def make_app(settings: Settings, *, started: Callable[[], None] = lambda: None) 
 
     mounts = (
         Mount("/console", console.handle, console.handle_exception),
-        Mount("", api.handle, api.handle_exception),
+        Mount("", sandbox.handle if is_test else api.handle, api.handle_exception),
     )
     return Server(mounts, open_service, close_service, started)
 

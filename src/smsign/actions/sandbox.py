@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from smsign.actions.audits import write_decision
 from smsign.domain import audits, sandbox
+from smsign.domain.sandbox import Fault
 from smsign.domain.signatures import Status
-from smsign.storage.engine.migrate import find_meta, put_meta
-from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.engine.migrate import delete_meta, find_meta, put_meta
+from smsign.storage.engine.protocol import Database, Reader, Tx
+from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import sandbox as rows
 from smsign.storage.rows import signatures as signature_rows
 from smsign.storage.rows.sandbox import Due
 
 AT_A_TIME = 100
 _EMULATOR = "test_delay_ms"
+_FAULTS = "test_faults"
+_decode_faults = msgspec.json.Decoder(list[Fault]).decode
 
 
 async def decide_at_once(tx: Tx, app_id: int, signature_id: int, *, now: int) -> None:
@@ -60,6 +66,58 @@ async def find_emulated(tx: Tx) -> int | None:
     """Return the delay of an emulator's applications, or None in any other database."""
     delay_ms = await find_meta(tx, _EMULATOR)
     return int(delay_ms) if delay_ms is not None else None
+
+
+async def reset(db: Database, *, app_key: str) -> None:
+    """Delete everything but the application of `app_key` and the accounts; faults too."""
+
+    async def change(tx: Tx) -> None:
+        app = await app_rows.get(tx, app_key)
+        await rows.delete_all_but(tx, app.id)
+        await delete_meta(tx, _FAULTS)
+
+    await db.write(change)
+
+
+async def add_fault(db: Database, fault: Fault) -> None:
+    """Add a fault behind those that exist; all server processes inject it."""
+
+    async def change(tx: Tx) -> None:
+        await _put_faults(tx, [*await _get_faults(tx), fault])
+
+    await db.write(change)
+
+
+async def clear_faults(db: Database) -> None:
+    """Delete all faults."""
+    await db.write(lambda tx: delete_meta(tx, _FAULTS))
+
+
+async def take_fault(db: Database, app_key: str) -> Fault | None:
+    """Return the first fault for a request of `app_key`, or None; its count is reduced by one."""
+    if not await _get_faults(db.read):
+        return None
+
+    async def change(tx: Tx) -> Fault | None:
+        faults = await _get_faults(tx)
+        for number, fault in enumerate(faults):
+            if fault.app_key in (None, app_key):
+                left = msgspec.structs.replace(fault, count=fault.count - 1)
+                await _put_faults(
+                    tx, [*faults[:number], *([left] if left.count else []), *faults[number + 1 :]]
+                )
+                return fault
+        return None
+
+    return await db.write(change)
+
+
+async def _get_faults(db: Reader) -> list[Fault]:
+    return _decode_faults(await find_meta(db, _FAULTS) or "[]")
+
+
+async def _put_faults(tx: Tx, faults: list[Fault]) -> None:
+    await put_meta(tx, _FAULTS, msgspec.json.encode(faults).decode())
 
 
 async def _decide(db: Database, due: Due, *, now: int) -> None:

@@ -47,7 +47,7 @@ async def authenticate(
             "send Basic base64(appKey:masterSecret)",
             "请发送 Basic base64(appKey:masterSecret)",
         )
-    key, secret = _decode(header[: HEADER_CHARACTERS + 1])
+    key, secret = decode(header)
     now_s = now / 1e6
     throttle.check(key, address, now_s)
     app, signature = await _find(db, key, signature_id)
@@ -77,6 +77,14 @@ async def _find(db: Reader, key: str, signature_id: int | None) -> tuple[App | N
     if signature_id is None:
         return await apps.find_by_key(db, key), None
     return await signatures.find_with_app(db, key, signature_id) or (None, None)
+
+
+def decode(header: str) -> tuple[str, str]:
+    """Return the key and the secret of an Authorization header.
+
+    Raises: ApiError 50002.
+    """
+    return _decode(header[: HEADER_CHARACTERS + 1])
 
 
 @lru_cache(maxsize=CACHED_HEADERS)

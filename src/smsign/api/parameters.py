@@ -111,6 +111,16 @@ class Parameters:
         )
         return None
 
+    def boolean(self, name: str) -> bool | None:
+        """Return true or false, or None if it was not sent."""
+        value = self._given.pop(name, None)
+        if value is None or isinstance(value, bool):
+            return value
+        self.invalid(
+            name, "not true or false", "不是 true 或 false", "send true or false", "请填写 true 或 false"
+        )
+        return None
+
     def time(self, name: str) -> int | None:
         """Return a time (RFC 3339) in UTC microseconds, or None if it was not sent."""
         if name not in self._given:

@@ -28,6 +28,19 @@ REFUSALS: Mapping[str, str] = {
 DELAY_MS_MAX = 86_400_000
 
 
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A fault that an emulator injects into the next `count` API requests, of one application or of all."""
+
+    app_key: str | None = None
+    status: int | None = None
+    """The request is not executed; this error is answered instead."""
+    retry_after_s: int | None = None
+    latency_ms: int = 0
+    cut: bool = False
+    """The connection is closed in the middle of the response."""
+    count: int = 1
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """An automatic decision."""
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from smsign.cli.operator.listening import find_own_address
 from smsign.client import Client, OtherInAudit
 from smsign.domain.audits import REASONS
 from smsign.domain.sandbox import PASSES, PENDING, REFUSALS
@@ -132,9 +133,54 @@ def test_the_emulator_rejects_options_that_store_data_elsewhere(engine: str, tmp
         done = server.run("serve", "--test", *flags)
         assert done.returncode == 2
         assert f"temporary folder; remove {named}" in done.stderr
-    done = server.run("serve", "--test-delay-ms", "5")
-    assert done.returncode == 2
-    assert "--test-delay-ms requires --test" in done.stderr
+    for flag, value in (("--test-delay-ms", "5"), ("--ready-file", "x")):
+        done = server.run("serve", flag, value)
+        assert done.returncode == 2
+        assert f"{flag} requires --test" in done.stderr
+
+
+def test_smsign_test_in_the_environment_equals_the_flag(engine: str, tmp_path: Path) -> None:
+    server = Server(tmp_path, port=0, test=1)
+    with subprocess.Popen(
+        [sys.executable, "-m", "smsign.cli", "serve"],
+        env=server.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        emulator = Emulator(process, time.perf_counter())
+        with Client(emulator.url, *emulator.auth) as client:
+            assert client.wait_until_decided(client.create_sign(PASSES)).passed
+        process.terminate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ready_file_has_url_and_keys_and_is_removed_at_the_end(engine: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready.env"
+    ready.write_text("SMSIGN_URL=http://an.earlier.run\n")
+    with _emulator("--ready-file", str(ready)) as emulator:
+        deadline = time.monotonic() + 5
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        lines = dict(line.split("=", 1) for line in ready.read_text().splitlines())
+        assert lines == {
+            "SMSIGN_URL": emulator.url,
+            "SMSIGN_APP_KEY": emulator.auth[0],
+            "SMSIGN_MASTER_SECRET": emulator.auth[1],
+        }
+    assert list(tmp_path.iterdir()) == []
+    missing = Server(tmp_path, port=0).run("serve", "--test", "--ready-file", str(tmp_path / "no" / "file"))
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("smsign: --ready-file: ")
+
+
+def test_the_url_of_all_interfaces_is_an_address_that_others_can_use(engine: str) -> None:
+    for host in ("0.0.0.0", "::"):
+        with _emulator("--host", host) as emulator:  # it has requested /readyz under this URL
+            name = httpx.URL(emulator.url).host
+            assert name == find_own_address()
+            assert name not in ("0.0.0.0", "::")
 
 
 def test_port_0_chooses_a_free_port(engine: str, tmp_path: Path) -> None:
@@ -155,7 +201,7 @@ def test_port_0_chooses_a_free_port(engine: str, tmp_path: Path) -> None:
         process.stderr.read()
 
 
-def test_the_emulator_delivers_to_a_receiver_on_loopback(engine: str) -> None:
+def test_the_emulator_delivers_to_a_receiver_on_a_private_network(engine: str) -> None:
     receiver = Receiver().open()
     with _emulator() as emulator, httpx.Client(base_url=emulator.url, auth=emulator.auth) as api:
         made = api.post("/v1/callbacks", json={"url": receiver.url})
@@ -164,5 +210,7 @@ def test_the_emulator_delivers_to_a_receiver_on_loopback(engine: str) -> None:
         receiver.wait_for(lambda got: len(got) == 2)
         kinds = [Webhook(made.json()["secret"]).verify(got.body, got.headers)["type"] for got in receiver.got]
         assert kinds == ["signature.submitted", "signature.passed"]
-        assert api.post("/v1/callbacks", json={"url": "http://10.0.0.1/"}).status_code == 422
+        for private in ("http://10.0.0.1/", "http://172.17.0.1/", "http://192.168.0.1/", "http://[fd00::1]/"):
+            assert api.post("/v1/callbacks", json={"url": private}).status_code == 200, private
+        assert api.post("/v1/callbacks", json={"url": "http://169.254.169.254/"}).status_code == 422
     receiver.end()

@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -17,11 +18,15 @@ from smsign.actions import apps, demo, sandbox
 from smsign.cli.options import now
 from smsign.config import SETTINGS, Settings
 from smsign.domain.sandbox import PASSES, PENDING, REFUSALS
+from smsign.errors import SetupError
 from smsign.storage.open import Stores
 
 NAME = "test"
-LOOPBACK = "127.0.0.0/8, ::1/128"
-"""Default of callback_networks: the receiver of a test runs on the same machine."""
+DEFAULTS = {
+    "callback_networks": "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, ::1/128, fc00::/7",
+    "auth_failures": 100_000,
+}
+"""Settings that differ from those of production: receivers run beside the test, and nothing is throttled."""
 
 
 @contextmanager
@@ -35,10 +40,10 @@ def settings_of_test(given: dict[str, Any], *, with_demo: bool) -> Iterator[Sett
         raise click.UsageError(f"--test stores all data in a temporary folder; remove {' and '.join(flags)}")
     signal.signal(signal.SIGTERM, _end)  # remove the folder also on an early SIGTERM
     folder = tempfile.mkdtemp(prefix="smsign-test-")
-    fixed = dict.fromkeys(("blobs", "secret_key"), "")  # override the environment too
-    networks = SETTINGS["callback_networks"]
-    if given.get(networks.name) is None and networks.env not in os.environ:
-        fixed[networks.name] = LOOPBACK
+    fixed: dict[str, Any] = dict.fromkeys(("blobs", "secret_key"), "")  # override the environment too
+    for name, value in DEFAULTS.items():
+        if given.get(name) is None and SETTINGS[name].env not in os.environ:
+            fixed[name] = value
     try:
         yield config.load(
             given | fixed | {"data": folder, "database": f"sqlite:{folder}/smsign.db?durable=no"}
@@ -81,8 +86,25 @@ All data is in {settings.folder}, which is removed at the end.
     )
 
 
-def print_environment(where: str) -> None:
-    """Print URL and keys as NAME=VALUE on standard output, once the server accepts connections."""
+@contextmanager
+def removed_at_the_end(ready_file: Path) -> Iterator[None]:
+    """Remove the file that an earlier run left, and at the end the one of this run.
+
+    Raises: SetupError when it cannot be written.
+    """
+    try:
+        ready_file.touch()
+        ready_file.unlink()
+    except OSError as error:
+        raise SetupError(f"--ready-file: {ready_file}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        ready_file.unlink(missing_ok=True)
+
+
+def print_environment(where: str, ready_file: Path | None) -> None:
+    """Print URL and keys as NAME=VALUE on standard output and to a file, once connections are accepted."""
     variables = {
         "SMSIGN_URL": where,
         "SMSIGN_APP_KEY": demo.KEYS.app_key,
@@ -91,6 +113,10 @@ def print_environment(where: str) -> None:
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
     with suppress(OSError):  # standard output may be closed
         os.write(1, lines.encode())  # unbuffered: this runs on a thread, and the process may end at any time
+    if ready_file:
+        part = ready_file.with_name(f"{ready_file.name}.part")
+        part.write_text(lines, "utf-8")
+        part.replace(ready_file)  # never seen half written
 
 
 def _end(*_: object) -> NoReturn:

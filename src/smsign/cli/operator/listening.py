@@ -40,6 +40,16 @@ def reserve_address(settings: Settings) -> Iterator[Settings]:
         yield msgspec.structs.replace(settings, host=host, port=port)
 
 
+def find_own_address() -> str:
+    """Return an address at which other machines and containers reach this one, or its name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address for documentation: chooses a route, sends nothing
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
+
+
 def _bind(settings: Settings) -> socket.socket:
     where = f"{settings.host}:{settings.port}"
     try:

@@ -70,7 +70,7 @@ class GracefulServer(Server):  # type: ignore[misc, valid-type]
         return worker
 
 
-def load(settings: Settings, parent: int) -> Application:
+def load(settings: Settings, parent: int, *, is_test: bool) -> Application:
     """Make the application in a worker process, which is killed when `parent` ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -78,7 +78,7 @@ def load(settings: Settings, parent: int) -> Application:
     faulthandler.dump_traceback_later(SLOW_START_S)
     from smsign.main import make_app
 
-    return make_app(settings, started=_started)
+    return make_app(settings, started=_started, is_test=is_test)
 
 
 def _started() -> None:

@@ -20,7 +20,7 @@ import click
 from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
 from smsign.cli.operator import emulator
-from smsign.cli.operator.listening import reserve_address
+from smsign.cli.operator.listening import find_own_address, reserve_address
 from smsign.cli.options import now, settings_options, take_settings, with_stores
 from smsign.cli.output import show_json
 from smsign.config import Settings, networks
@@ -44,7 +44,8 @@ _CLOSE_S = 5
     "--test",
     "is_test",
     is_flag=True,
-    help="Run an emulator for CI, in a temporary folder.",
+    envvar="SMSIGN_TEST",
+    help="Run an emulator for CI, in a temporary folder (SMSIGN_TEST=1).",
 )
 @click.option(
     "--test-delay-ms",
@@ -52,7 +53,14 @@ _CLOSE_S = 5
     type=click.IntRange(0, DELAY_MS_MAX),
     help="With --test: milliseconds from a submission to its decision.  [0]",
 )
-def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any) -> None:
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --test: file for URL and keys, written once connections are accepted, removed at the end.",
+)
+def serve(
+    *, with_demo: bool, is_test: bool, delay_ms: int | None, ready_file: Path | None, **given: Any
+) -> None:
     """Start the server.
 
     Ctrl-C or SIGTERM is a graceful shutdown: requests in flight are finished.
@@ -61,22 +69,27 @@ def serve(*, with_demo: bool, is_test: bool, delay_ms: int | None, **given: Any)
     one database.
 
     With --test it is an emulator for CI: audits are decided automatically by the content submitted, and all
-    data is deleted at the end. Once it accepts connections, it prints its URL and keys as NAME=VALUE.
+    data is deleted at the end. Once it accepts connections, it prints its URL and keys as NAME=VALUE, and
+    writes them to the --ready-file.
     """
-    if delay_ms is not None and not is_test:
-        raise click.UsageError("--test-delay-ms requires --test")
+    for flag, value in (("--test-delay-ms", delay_ms), ("--ready-file", ready_file)):
+        if value is not None and not is_test:
+            raise click.UsageError(f"{flag} requires --test")
     with ExitStack() as stack:
         settings = (
             stack.enter_context(emulator.settings_of_test(given, with_demo=with_demo))
             if is_test
             else take_settings(given)
         )
+        if ready_file:
+            stack.enter_context(emulator.removed_at_the_end(ready_file))
         settings = stack.enter_context(reserve_address(settings))
         test_delay_ms = (delay_ms or 0) if is_test else None
         asyncio.run(_prepare(settings, with_demo=with_demo, test_delay_ms=test_delay_ms))
         if folder := _share_metrics(settings.workers):
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _run(settings, partial(emulator.print_environment, _url(settings)) if is_test else lambda: None)
+        print_environment = partial(emulator.print_environment, _url(settings), ready_file)
+        _run(settings, print_environment if is_test else lambda: None, is_test=is_test)
 
 
 async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | None) -> None:
@@ -148,7 +161,8 @@ The tutorial in the documentation shows all calls. To start over: rm -r {setting
 
 def _url(settings: Settings) -> str:
     scheme = "https" if settings.tls_cert else "http"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = settings.host if settings.host not in ("0.0.0.0", "::") else find_own_address()  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
     return f"unix:{settings.socket}" if settings.socket else f"{scheme}://{host}:{settings.port}"
 
 
@@ -161,7 +175,7 @@ def _share_metrics(workers: int) -> str | None:
     return folder
 
 
-def _run(settings: Settings, listening: Callable[[], None]) -> None:
+def _run(settings: Settings, listening: Callable[[], None], *, is_test: bool) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
@@ -193,7 +207,7 @@ def _run(settings: Settings, listening: Callable[[], None]) -> None:
         uds_permissions=_SOCKET_MODE,
         listening=listening,
     )
-    server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
+    server.serve(target_loader=partial(load, settings, os.getpid(), is_test=is_test), wrap_loader=False)
 
 
 @click.command()

@@ -1,11 +1,11 @@
-"""Reads for test applications: which signatures are to be decided automatically, and when."""
+"""Test applications: which signatures are to be decided automatically, and when; the reset of an emulator."""
 
 from __future__ import annotations
 
 import msgspec
 
 from smsign.domain.sandbox import PENDING
-from smsign.storage.engine.protocol import Reader
+from smsign.storage.engine.protocol import Reader, Tx
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -33,3 +33,29 @@ async def list_waiting(db: Reader, *, limit: int) -> list[Due]:
 async def has_any(db: Reader) -> bool:
     """Return whether there is a test application."""
     return await db.one("SELECT 1 FROM app WHERE test_delay_ms IS NOT NULL LIMIT 1") is not None
+
+
+async def delete_all_but(tx: Tx, app_id: int) -> None:
+    """Delete all signatures, callbacks, events and applications, except the application `app_id`.
+
+    It is as new afterwards: its chain has only its first event. Accounts stay, and ids are not used twice.
+    """
+    for table in (
+        *("delivery", "outbox", "callback", "submissions", "idempotency"),
+        *("lease", "decision_reason", "decision", "image", "version", "signature"),
+    ):
+        await tx.run(f"DELETE FROM {table}")
+    for table in ("invitation", "app_owner"):
+        await tx.run(f"DELETE FROM {table} WHERE app_id <> $1", app_id)
+    for table in ("event", "chain"):
+        await tx.run(
+            f"DELETE FROM {table} WHERE subject = 'signature' OR subject = 'app' AND subject_id <> $1", app_id
+        )
+    await tx.run("DELETE FROM event WHERE subject = 'app' AND seq > 1")
+    await tx.run(
+        """UPDATE chain SET seq = 1, hash = (SELECT hash FROM event
+          WHERE event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = 1)
+        WHERE subject = 'app'"""
+    )
+    await tx.run("DELETE FROM app WHERE id <> $1", app_id)
+    await tx.run("UPDATE app SET in_use_id = NULL, sms_open = 1, use_by_hand = 0, submissions_a_day = 0")
