@@ -90,11 +90,11 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
     home.decide(sign_id, passed=False)
     reported = wait_until_reported(api, callback_id)
     assert [each["type"] for each in reported] == ["signature.submitted", "signature.refused"]
-    for got in receiver.got:
+    for got in receiver.requests:
         Webhook(callback["secret"]).verify(got.body, got.headers)
     one = api.get(f"{path}/deliveries/{reported[1]['delivery_id']}").json()
     assert (one["state"], one["status"], one["answer"]) == ("delivered", 200, "ok")
-    assert one["sent"]["body"].encode() == receiver.got[1].body
+    assert one["sent"]["body"].encode() == receiver.requests[1].body
     assert one["sent"]["url"] == receiver.url
     assert one["sent"]["headers"]["webhook-id"] == f"evt_{one['event_id']}"
 
@@ -109,11 +109,11 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
 
     assert api.post(f"{path}/deliveries/{reported[0]['delivery_id']}/resend").json() == {"events": 1}
     receiver.wait_for(lambda got: len(got) == 3)
-    assert receiver.got[2].body == receiver.got[0].body
+    assert receiver.requests[2].body == receiver.requests[0].body
     span = {"since": begun, "until": "2027-01-01T00:00:00+08:00"}
     assert api.post(f"{path}/replay", json=span).json() == {"events": 2}
     receiver.wait_for(lambda got: len(got) == 5)
-    check_order(receiver.got)
+    check_order(receiver.requests)
     wait_until_reported(api, callback_id)  # received a moment before it is recorded
 
     page = api.get(f"{path}/deliveries", params={"limit": 2}).json()
@@ -128,7 +128,7 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
         assert (call.status_code, call.json()["error"]["code"]) == (404, 51004)
     submit(api)
     time.sleep(0.7)
-    assert len(receiver.got) == 5
+    assert len(receiver.requests) == 5
 
 
 def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
@@ -150,7 +150,7 @@ def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
     receiver.behave = status(204)
     assert api.post(f"{path}/resume").json()["state"] == "active"
     receiver.wait_for(lambda got: len(got) == 3)
-    assert [got.place[1] for got in receiver.got] == [1, 1, 2]
+    assert [got.position[1] for got in receiver.requests] == [1, 1, 2]
     log = home.log.read_text()
     assert '"event":"callback paused"' in log
     assert key.master_secret not in log

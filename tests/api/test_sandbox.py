@@ -60,7 +60,7 @@ def test_a_reset_deletes_everything_but_the_fixed_application(emulator: Emulator
     assert emulator.client.get_app().app_key == emulator.app_key
 
 
-def test_an_application_of_its_own_per_test(emulator: Emulator) -> None:
+def test_an_application_per_test(emulator: Emulator) -> None:
     one, other = emulator.create_app(), emulator.create_app(name="slow", delay_ms=60_000)
     one.create_sign(PENDING)
     with pytest.raises(OtherInAudit):

@@ -140,7 +140,7 @@ async def _add_callback(stores: Stores, key: Key, sign_id: int) -> int:
     now = time.time_ns() // 1000
     _app, callback = await _register(stores, key, "https://ops.jiguang.example/callbacks", now)
     slow, busy, good = (
-        Response(None, "", "no answer within 10 s", 10_003),
+        Response(None, "", "no response within 10 s", 10_003),
         Response(503, "busy", "", 812),
         Response(200, "ok", "", 41),
     )

@@ -64,7 +64,7 @@ def test_an_owner_adds_rotates_resumes_replays_and_removes_a_callback(
         page = _wait(visitor, path, "answered 410 Gone")
         assert "POST " + receiver.url in page
         assert "&#34;sign&#34;:&#34;极光推送&#34;" in page
-        Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)
+        Webhook(secret).verify(receiver.requests[0].body, receiver.requests[0].headers)
         assert "This callback was paused" in visitor.get(home).text
 
         receiver.behave = status(200)

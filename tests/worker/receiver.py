@@ -1,4 +1,4 @@
-"""A receiver of callbacks on plain sockets, so that it can misbehave as no framework would let it."""
+"""A test receiver of callbacks on plain sockets, so that it can violate HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 
-class Got(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True):
     """One request; header names in lower case."""
 
     method: str
@@ -27,28 +27,28 @@ class Got(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.body)
 
     @property
-    def place(self) -> tuple[int, int]:
-        """The signature and the number of the event, of the standard form."""
+    def position(self) -> tuple[int, int]:
+        """The signature id and the event's number, in the standard format."""
         data = self.json["data"]
         return data["sign_id"], data["seq"]
 
 
-Behaviour = Callable[[Got, asyncio.StreamWriter], Awaitable[None]]
+Behaviour = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def well(_: Got, writer: asyncio.StreamWriter) -> None:
+async def accept(_: Received, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 
 
-async def echo(got: Got, writer: asyncio.StreamWriter) -> None:
+async def echo(got: Received, writer: asyncio.StreamWriter) -> None:
     text = got.target.partition("echostr=")[2].encode() if got.method == "GET" else b"ok"
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
 
 
-def says(data: bytes, *, then_wait_s: float = 0.0) -> Behaviour:
-    """Return a behaviour that answers these very bytes."""
+def respond(data: bytes, *, then_wait_s: float = 0.0) -> Behaviour:
+    """Return a behaviour that sends exactly these bytes."""
 
-    async def behave(_: Got, writer: asyncio.StreamWriter) -> None:
+    async def behave(_: Received, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
         await writer.drain()
         await asyncio.sleep(then_wait_s)
@@ -57,21 +57,21 @@ def says(data: bytes, *, then_wait_s: float = 0.0) -> Behaviour:
 
 
 def status(number: int) -> Behaviour:
-    return says(b"HTTP/1.1 %d Told\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntold" % number)
+    return respond(b"HTTP/1.1 %d X\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody" % number)
 
 
-async def silent(_: Got, writer: asyncio.StreamWriter) -> None:
+async def hang(_: Received, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(60)
 
 
 class Receiver:
-    """Listens on an address of the loopback network from when it is started, on a thread."""
+    """Listens on a loopback address, on a separate thread."""
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.host = host
         self.port = 0
-        self.got: list[Got] = []
-        self.behave: Behaviour = well
+        self.requests: list[Received] = []
+        self.behave: Behaviour = accept
         self.connections = 0
         self._tls = tls
         self._loop = asyncio.new_event_loop()
@@ -80,10 +80,10 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}/callback"
+        return f"http://{self.host}:{self.port}/hook"
 
     def open(self) -> Receiver:
-        """Listen, on the same port as before if there was one."""
+        """Start to listen, on the same port as before."""
         if not self._thread.is_alive():
             self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
@@ -91,26 +91,29 @@ class Receiver:
         return self
 
     def close(self) -> None:
-        """Be down: connections are refused."""
+        """Stop listening: connections are refused."""
         if self._server is not None:
             self._loop.call_soon_threadsafe(self._server.close)
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(10)
             self._server = None
 
     def end(self) -> None:
+        """Stop listening, drop open connections, end the thread."""
         self.close()
         asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
-    def wait_for(self, enough: Callable[[list[Got]], bool], *, timeout_s: float = 20.0) -> list[Got]:
-        """Wait until what was received is enough; return it."""
+    def wait_for(
+        self, enough: Callable[[list[Received]], bool], *, timeout_s: float = 20.0
+    ) -> list[Received]:
+        """Wait until enough requests were received; return them."""
         deadline = time.monotonic() + timeout_s
-        while not enough(self.got) and time.monotonic() < deadline:
+        while not enough(self.requests) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert enough(self.got), f"{len(self.got)} requests within {timeout_s} s"
-        return self.got
+        assert enough(self.requests), f"{len(self.requests)} requests within {timeout_s} s"
+        return self.requests
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, self.host, self.port, ssl=self._tls, limit=1 << 20)
@@ -129,24 +132,22 @@ class Receiver:
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             method, target, _ = first.split(" ")
-            got = Got(method, target, headers, body, time.time())
-            self.got.append(got)
+            got = Received(method, target, headers, body, time.time())
+            self.requests.append(got)
             await self.behave(got, writer)
             await writer.drain()
         with contextlib.suppress(OSError):
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
 
-def firsts(got: Iterable[Got]) -> list[tuple[int, int]]:
-    """Return each (signature, seq) once, in the order of its first arrival."""
-    return list(dict.fromkeys(each.place for each in got))
+def first_arrivals(requests: Iterable[Received]) -> list[tuple[int, int]]:
+    """Return each (signature id, seq) once, in the order of first arrival."""
+    return list(dict.fromkeys(each.position for each in requests))
 
 
-def check_order(got: Iterable[Got]) -> None:
-    """Assert that each signature's events first came in order, with no gap; any may have come again."""
-    reported: dict[int, int] = {}
-    for sign_id, seq in firsts(got):
-        assert seq == reported.get(sign_id, 0) + 1, (
-            f"signature {sign_id}: {seq} after {reported.get(sign_id, 0)}"
-        )
-        reported[sign_id] = seq
+def check_order(requests: Iterable[Received]) -> None:
+    """Assert that the events of each signature first arrived in order and without gaps."""
+    last: dict[int, int] = {}
+    for sign_id, seq in first_arrivals(requests):
+        assert seq == last.get(sign_id, 0) + 1, f"signature {sign_id}: {seq} after {last.get(sign_id, 0)}"
+        last[sign_id] = seq

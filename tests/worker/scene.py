@@ -1,4 +1,4 @@
-"""An application with a callback at a receiver, and a deliverer whose clock is set by hand."""
+"""The setting of the delivery tests: stores, a sender, and a deliverer with a manual clock."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from typing import Any
 
 import msgspec
 
-from smsign.actions import apps, audits, callbacks, signatures
+from smsign.actions import apps, audits, callbacks, redelivery, signatures
 from smsign.config import Settings, networks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback, Delivery
+from smsign.domain.events import Subject
 from smsign.domain.signatures import Rules
 from smsign.storage.open import Stores, open_stores
 from smsign.storage.rows import callbacks as rows
-from smsign.storage.rows import deliveries
+from smsign.storage.rows import deliveries, events
 from smsign.worker.deliverer import Deliverer
-from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
+from smsign.worker.ssrf import AddressGuard
 
 SECOND = 1_000_000
 
 
 class Scene:
-    """What the tests of deliveries work with; `now` is UTC microseconds."""
+    """Steps of the delivery tests; `now` is UTC microseconds."""
 
     def __init__(self, stores: Stores, settings: Settings) -> None:
         self.now = time.time_ns() // 1000
         self.stores = stores
         self.sender = HttpSender(
-            Guard(networks("callback_networks", "127.0.0.0/8")), timeout_s=settings.callback_timeout
+            AddressGuard(networks("callback_networks", "127.0.0.0/8")), timeout_s=settings.callback_timeout
         )
-        self.reported: list[tuple[str, str]] = []
+        self.observed: list[tuple[str, str]] = []
         self.deliverer = Deliverer(
             stores,
             settings,
             self.sender,
-            lambda form, outcome, _: self.reported.append((form, outcome)),
+            lambda format, outcome, _: self.observed.append((format, outcome)),
             lambda: self.now,
         )
 
@@ -57,14 +58,14 @@ class Scene:
             now=self.tick(),
         )
 
-    async def register(self, app: App, url: str, form: str = "standard") -> Callback:
+    async def register(self, app: App, url: str, format: str = "standard") -> Callback:
         return await callbacks.register(
             self.stores.db,
             self.stores.vault,
             self.sender,
             app=app,
             url=url,
-            format=form,
+            format=format,
             actor="test:owner",
             now=self.tick(),
         )
@@ -94,7 +95,7 @@ class Scene:
         )
 
     async def walk(self, app: App) -> int:
-        """Submit, refuse, submit again, pass: four events. Return the signature's id."""
+        """Submit, refuse, resubmit, pass: four events. Return the signature's id."""
         sign_id = await self.submit(app)
         await self.decide(sign_id, "unreadable")
         await self.submit(app, "改后签名", sign_id)
@@ -102,9 +103,34 @@ class Scene:
         return sign_id
 
     async def drain(self, *, after_s: float = 0.0) -> None:
-        """Let time pass, then deliver all that is due."""
+        """Advance the clock, then deliver everything that is due."""
         self.now += int(after_s * SECOND)
         await self.deliverer.drain()
+
+    async def pause(self, app: App, callback: Callback) -> Callback:
+        return await callbacks.pause(self.stores.db, **self._args(app, callback))
+
+    async def resume(self, app: App, callback: Callback) -> Callback:
+        return await callbacks.resume(self.stores.db, **self._args(app, callback))
+
+    async def rotate(self, app: App, callback: Callback) -> Callback:
+        args = self._args(app, callback)
+        return await callbacks.rotate(self.stores.db, self.stores.vault, overlap_s=60, **args)
+
+    async def resend(self, app: App, callback: Callback, delivery: Delivery) -> None:
+        await redelivery.resend(self.stores.db, delivery_id=delivery.id, **self._args(app, callback))
+
+    async def replay(self, app: App, callback: Callback, *, since: int, until: int) -> int:
+        args = self._args(app, callback)
+        return await redelivery.replay(self.stores.db, since=since, until=until, **args)
+
+    def _args(self, app: App, callback: Callback) -> dict[str, Any]:
+        return {"app": app, "callback_id": callback.id, "actor": "test:owner", "now": self.tick()}
+
+    async def app_events(self, app: App) -> list[str]:
+        """Return the kinds of an application's events."""
+        found = await events.list_(self.stores.db.read, Subject.APP, app.id)
+        return [event.kind for event in found]
 
     async def callback(self, known: Callback) -> Callback:
         found = await rows.find_any(self.stores.db.read, known.id)

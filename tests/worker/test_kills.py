@@ -1,4 +1,4 @@
-"""Workers that are killed all the time lose nothing and keep the order; their memory stays flat."""
+"""Workers that are killed lose no events and keep the order; their memory stays flat."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from smsign.config import networks
 from smsign.domain.callbacks import Callback
 from smsign.storage.open import Stores
 from smsign.storage.rows import apps as app_rows
-from smsign.worker.guard import Guard
 from smsign.worker.sender import HttpSender
+from smsign.worker.ssrf import AddressGuard
 from tests.running import Key, Server
-from tests.worker.receiver import Receiver, check_order, firsts, silent, well
-from tests.worker.test_sender import MISCHIEF
+from tests.worker.receiver import Receiver, accept, check_order, first_arrivals, hang
+from tests.worker.test_sender import HOSTILE
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ WORKERS = 3
 
 
 class Worker:
-    """`smsign worker` in a process, on the data of a server."""
+    """A process of `smsign worker` on the data of a server."""
 
     def __init__(self, server: Server) -> None:
         self.log = server.data / f"worker-{secrets.token_hex(4)}.log"
@@ -72,7 +72,7 @@ def receivers() -> Iterator[Callable[[], Receiver]]:
 def add_callback(server: Server, key: Key, url: str) -> Callback:
     async def work(stores: Stores) -> Callback:
         app = await app_rows.get(stores.db.read, key.app_key)
-        sender = HttpSender(Guard(networks("callback_networks", "127.0.0.0/8")), timeout_s=5)
+        sender = HttpSender(AddressGuard(networks("callback_networks", "127.0.0.0/8")), timeout_s=5)
         return await callbacks.register(
             stores.db,
             stores.vault,
@@ -108,7 +108,7 @@ def count(server: Server, table: str) -> int:
 
 
 def submit_and_delete(server: Server, key: Key, stop: threading.Event) -> None:
-    """Make events, two a signature, as long as it is wanted."""
+    """Create two events per signature until `stop` is set."""
     with httpx.Client(base_url=server.url, auth=key.auth, timeout=90) as api:
         while not stop.is_set():
             sign_id = api.post("/v1/sign", files={"sign": (None, "极光推送")}).json()["sign_id"]
@@ -116,7 +116,7 @@ def submit_and_delete(server: Server, key: Key, stop: threading.Event) -> None:
             time.sleep(0.02)
 
 
-def test_workers_killed_all_the_time_lose_nothing(
+def test_killed_workers_lose_no_events_and_keep_the_order(
     start: Callable[..., Server], receivers: Callable[[], Receiver]
 ) -> None:
     server = start(callback_networks="127.0.0.0/8", callback_timeout=1, deliver=0)
@@ -146,23 +146,23 @@ def test_workers_killed_all_the_time_lose_nothing(
         workers = [*workers[1:], Worker(server)]
         time.sleep(2.0)
     assert [worker.stop() for worker in workers] == [0] * WORKERS
-    assert left == 0, f"{left} events are still to be delivered"
+    assert left == 0, f"{left} events are not delivered"
     made = count(server, "event WHERE subject = 'signature'")
-    assert made > 100, "the load was too small to tell anything"
+    assert made > 100, "the load was too small"
     for receiver in (good, late):
-        check_order(receiver.got)
-        assert len(firsts(receiver.got)) == made
-    print(f"{made} events to 2 callbacks each, {len(good.got) + len(late.got)} posts")  # noqa: T201
+        check_order(receiver.requests)
+        assert len(first_arrivals(receiver.requests)) == made
+    print(f"{made} events to 2 callbacks each, {len(good.requests) + len(late.requests)} posts")  # noqa: T201
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_memory_stays_flat_whatever_receivers_do(
+def test_memory_stays_flat_with_hostile_receivers(
     start: Callable[..., Server], receivers: Callable[[], Receiver]
 ) -> None:
     server = start(callback_networks="127.0.0.0/8", callback_timeout=1, deliver=0)
     bad = []
-    keys = server.make_apps(len(MISCHIEF))
-    for key, (behave, _) in zip(keys, MISCHIEF.values(), strict=True):
+    keys = server.make_apps(len(HOSTILE))
+    for key, (behave, _) in zip(keys, HOSTILE.values(), strict=True):
         receiver = receivers()
         receiver.behave = behave
         bad.append((key, receiver, add_callback(server, key, receiver.url)))
@@ -183,15 +183,15 @@ def test_memory_stays_flat_whatever_receivers_do(
             peak = max(peak, worker.megabytes())
     good.wait_for(lambda got: len(got) >= 42)
     for key, receiver, callback in bad:
-        receiver.behave = well
+        receiver.behave = accept
         resume(server, key, callback)
     deadline = time.monotonic() + 30
     while count(server, "outbox") and time.monotonic() < deadline:
         time.sleep(0.2)
         peak = max(peak, worker.megabytes())
     for _, receiver, _ in bad:
-        check_order(receiver.got)
-        assert len(firsts(receiver.got)) == 6
+        check_order(receiver.requests)
+        assert len(first_arrivals(receiver.requests)) == 6
     assert worker.stop() == 0
     assert peak - before < 30, f"{before:.0f} MB before, {peak:.0f} MB at the peak"
     print(f"{before:.0f} MB before, {peak:.0f} MB at the peak")  # noqa: T201
@@ -205,12 +205,12 @@ def _make_events(api: httpx.Client, key: Key, signatures: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_a_stop_is_not_held_up_by_a_receiver_that_never_answers(
+def test_stop_is_not_delayed_by_a_hanging_receiver(
     start: Callable[..., Server], receivers: Callable[[], Receiver]
 ) -> None:
     server = start(callback_networks="127.0.0.0/8", callback_timeout=60, stop_timeout=1)
     receiver = receivers()
-    receiver.behave = silent
+    receiver.behave = hang
     (key,) = server.make_apps(1)
     add_callback(server, key, receiver.url)
     with httpx.Client(base_url=server.url, timeout=30) as api:
@@ -218,5 +218,5 @@ def test_a_stop_is_not_held_up_by_a_receiver_that_never_answers(
     receiver.wait_for(lambda got: len(got) == 1)
     started = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - started < 3.5, "killed, in place of ending by itself"
+    assert time.monotonic() - started < 3.5, "it was killed instead of stopping"
     assert count(server, "outbox") == 2

@@ -1,1 +1,1 @@
-"""What goes on beside the requests: deliveries of callbacks, the audit of test applications."""
+"""Background tasks: delivery of events to callbacks, decisions for test applications."""

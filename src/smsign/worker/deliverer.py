@@ -1,9 +1,9 @@
-"""Drain the outbox: lease the rows that are due, deliver their events, record the attempts.
+"""Drain the outbox: lease due events, deliver them to callbacks, record each attempt.
 
-One task polls for work, and each leased row is delivered in another. A callback has at most PER_CALLBACK
-requests in flight, one while it fails, and none while it asked to wait (Retry-After): a slow receiver
-delays no other.
-Any number of deliverers may run at once, on any number of machines; the lease of one that dies expires.
+One task polls; each delivery is a task. Concurrency is limited per callback: PER_CALLBACK, 1 after a failure,
+0 until the time of a Retry-After; so a slow receiver delays only its own events. Any number of deliverers, on
+any number of machines, may run at once: each row is leased to one of them, and a lease expires after a crash.
+Delivery is at-least-once.
 """
 
 from __future__ import annotations
@@ -27,23 +27,22 @@ from smsign.storage.rows.outbox import LeasedRow
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
-GATHER_S = 0.005
-"""How long finished deliveries gather, so that several rows are leased at a time."""
+BATCH_S = 0.005
+"""A pause before each poll, so that several rows are leased at a time."""
 PER_CALLBACK = 4
-AT_ONCE = 256
-LAST_POLL_S = 0.5
-"""How long a query that is running at a graceful shutdown may still take."""
+CONCURRENCY = 256
+STOP_POLL_S = 0.5
+"""The time for a running query to finish when the deliverer is stopped."""
 SWEEP_S = 600.0
 LEASE_MARGIN_S = 5.0
 RETRY_AFTER_MAX_S = 3600
-"""The longest that a receiver's Retry-After stops deliveries to its callback."""
 
 Observe = Callable[[str, str, float], None]
-"""Takes the format, the outcome (delivered, failed) and the seconds of one attempt."""
+"""Takes the format, the outcome (delivered, failed) and the duration in seconds of an attempt."""
 
 
 class Deliverer:
-    """Delivers the events in the outbox to callbacks, until it is stopped."""
+    """Delivers the events of the outbox until it is stopped."""
 
     def __init__(
         self,
@@ -59,8 +58,8 @@ class Deliverer:
         self._observe = observe
         self._now = now
         self._busy: Counter[int] = Counter()
-        self._waiting: dict[int, int] = {}
-        """Until when a callback gets nothing, in UTC microseconds: Retry-After as received here."""
+        self._retry_after: dict[int, int] = {}
+        """By callback, the time of the last Retry-After that this process received, in UTC microseconds."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -68,14 +67,14 @@ class Deliverer:
         self._swept_at = time.monotonic() - random.uniform(0, SWEEP_S)  # noqa: S311
 
     async def run(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Deliver until `stop` is called or `is_over`; what is in flight then has `stop_timeout` seconds."""
+        """Deliver until `stop` is called or `is_over`; then finish within `stop_timeout` seconds."""
         while not (self._stopping or is_over()):
             try:
                 self._wake.clear()
                 await self._poll()
-            except TimeoutError:  # a silent database, and a stop
+            except TimeoutError:  # stopped while the database does not respond
                 break
-            except StorageError as error:  # the database may be away for long: a line, and no traceback
+            except StorageError as error:  # the database may be down for long: no traceback
                 log.warning("delivery loop failed", extra={"reason": str(error)})
                 await asyncio.sleep(POLL_S)
             except Exception:
@@ -84,27 +83,27 @@ class Deliverer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._wake.wait()
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(BATCH_S)
         await self._finish()
 
     async def _poll(self) -> None:
         try:
             async with asyncio.timeout(None) as self._polling:
-                await self._take()
-                await self._sweep_if_due()
+                await self._claim()
+                await self._sweep()
         finally:
             self._polling = None
 
     def stop(self) -> None:
-        """Begin the graceful shutdown: no more rows are leased."""
+        """Stop gracefully: no more rows are leased."""
         self._stopping = True
         self._wake.set()
         if self._polling is not None:
-            self._polling.reschedule(asyncio.get_running_loop().time() + LAST_POLL_S)
+            self._polling.reschedule(asyncio.get_running_loop().time() + STOP_POLL_S)
 
     async def drain(self) -> None:
-        """Deliver all that is due now, and end."""
-        while await self._take() or self._tasks:
+        """Deliver everything that is due now, then return."""
+        while await self._claim() or self._tasks:
             if self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
@@ -112,21 +111,21 @@ class Deliverer:
         self._stopping = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=self._settings.stop_timeout)
-            for task in late:  # its lease expires, and another deliverer delivers it again
+            for task in late:  # its lease expires, and the event is delivered again
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _take(self) -> int:
-        free = AT_ONCE - len(self._tasks)
+    async def _claim(self) -> int:
+        free = CONCURRENCY - len(self._tasks)
         if free <= 0:
             return 0
         due = await callbacks.list_due(self._stores.db.watch, now=self._now())
         random.shuffle(due)
         wanted: dict[int, int] = {}
         for callback_id, failures in due:
-            if not failures:  # it received something, or was resumed
-                self._waiting.pop(callback_id, None)
-            elif self._waiting.get(callback_id, 0) > self._now():
+            if not failures:  # the last delivery succeeded, or the callback was resumed
+                self._retry_after.pop(callback_id, None)
+            elif self._retry_after.get(callback_id, 0) > self._now():
                 continue
             room = min((1 if failures else PER_CALLBACK) - self._busy[callback_id], free)
             if room > 0:
@@ -139,12 +138,12 @@ class Deliverer:
         )
         for row in rows:
             self._busy[row.callback_id] += 1
-            task = asyncio.create_task(self._deliver_safely(row))
+            task = asyncio.create_task(self._run(row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(rows)
 
-    async def _deliver_safely(self, row: LeasedRow) -> None:
+    async def _run(self, row: LeasedRow) -> None:
         try:
             await self._deliver(row)
         except Exception:  # the lease expires, and the event is delivered again
@@ -168,8 +167,8 @@ class Deliverer:
         chance = random.uniform(-1, 1)  # noqa: S311
         why = await actions.record(db, prepared, response, chance=chance, at=at, now=self._now())
         if not response.is_success and response.retry_after_s:
-            wait_s = min(response.retry_after_s, RETRY_AFTER_MAX_S)
-            self._waiting[row.callback_id] = self._now() + int(wait_s * 1_000_000)
+            pause_s = min(response.retry_after_s, RETRY_AFTER_MAX_S)
+            self._retry_after[row.callback_id] = self._now() + int(pause_s * 1_000_000)
         outcome = "delivered" if response.is_success else "failed"
         self._observe(prepared.callback.format, outcome, response.ms / 1000)
         fields = {"callback_id": row.callback_id, "app_id": prepared.app.id, "event_id": row.event_id}
@@ -178,9 +177,9 @@ class Deliverer:
         if why:
             log.warning("callback paused", extra={**fields, "why": why})
 
-    async def _sweep_if_due(self) -> None:
+    async def _sweep(self) -> None:
         if time.monotonic() - self._swept_at < SWEEP_S:
             return
         self._swept_at = time.monotonic()
-        self._waiting = {each: until for each, until in self._waiting.items() if until > self._now()}
+        self._retry_after = {each: at for each, at in self._retry_after.items() if at > self._now()}
         await actions.sweep(self._stores.db, keep_days=self._settings.delivery_days, now=self._now())

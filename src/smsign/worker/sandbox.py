@@ -1,4 +1,4 @@
-"""Decides what test applications submitted, once their delay is over. Runs in every server process."""
+"""Decide signatures of test applications when their delay is over. Runs in every server process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from smsign.storage.engine.protocol import Database
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.05
-"""How late a decision may be: other processes' submissions are found by looking."""
+POLL_S = 0.05
+"""Submissions of other processes are found by polling, so a decision may be that late."""
 
 IDLE_S = 1.0
-"""Between two looks while there is no test application."""
+"""The poll interval while there is no test application."""
 
 
 async def decide_test_signatures(db: Database) -> None:
-    """Decide what is due, for ever."""
+    """Decide what is due, until cancelled."""
     while True:
         try:
             pause_s = await _decide(db)
-        except StorageError as error:  # the database may be away for long: a line each time, and no traceback
+        except StorageError as error:  # the database may be down for long: no traceback
             log.warning("sandbox decisions failed", extra={"reason": str(error)})
             pause_s = IDLE_S
         except Exception:
@@ -38,4 +38,4 @@ async def _decide(db: Database) -> float:
         return IDLE_S
     now = time.time_ns() // 1000
     soonest = await sandbox.decide_due(db, now=now)
-    return LOOK_S if soonest is None else min(LOOK_S, max(0.0, (soonest - now) / 1e6))
+    return POLL_S if soonest is None else min(POLL_S, max(0.0, (soonest - now) / 1e6))

@@ -1,8 +1,8 @@
-"""Send one request to a receiver that nothing is known of: every wait and every byte is bounded.
+"""Send requests to untrusted receivers: all times and sizes are bounded.
 
-No redirect is followed, no cookie kept, no proxy of the environment used, nothing unpacked. A connection is
-made for one request, to an address that the guard has looked at; the name stays in Host, in SNI, and in what
-the certificate must prove.
+Redirects are not followed, cookies not stored, proxies of the environment not used, bodies not decompressed.
+Each request has a new connection, to an address that the guard has checked; the host name is used for Host,
+SNI and the verification of the certificate.
 """
 
 from __future__ import annotations
@@ -18,61 +18,63 @@ import httpx2
 from smsign import __version__
 from smsign.config import Settings, networks
 from smsign.domain.callbacks import RESPONSE_BYTES, OutgoingRequest, Response
-from smsign.worker.guard import Guard, RefusedAddressError
+from smsign.worker.ssrf import AddressGuard, ForbiddenAddressError
 
 CONNECT_S = 5.0
 BODY_S = 2.0
-"""Once a status is there, so long is waited for the rest: the text is only for people to read."""
+"""For the body after the headers; it is only shown to people."""
 ADDRESSES = 3
-"""So many addresses of a name are tried."""
+"""The number of a host's addresses that are tried."""
 BUSY = (429, 503)
-"""With these a receiver may say when to come again (RFC 6585, 4; RFC 9110, 15.6.4)."""
+"""The status codes for which Retry-After is read (RFC 6585, 4; RFC 9110, 15.6.4)."""
 HEADERS = {"user-agent": f"smsign/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
 RETRY_AFTER_CHARACTERS = 64
-_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Trusts no certificate; for what is not encrypted."""
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no certificate; for http: URLs."""
 
-_ONCE = httpx2.Limits(max_keepalive_connections=0)
+_NO_KEEPALIVE = httpx2.Limits(max_keepalive_connections=0)
 
 
 class HttpSender:
-    """Sends over HTTP; any number of requests at once."""
+    """Sends HTTP requests, any number at once."""
 
-    def __init__(self, guard: Guard, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, guard: AddressGuard, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._guard = guard
         self._timeout_s = timeout_s
         self._tls = tls
 
     async def check(self, url: str) -> str:
-        """Return why nothing may be sent to `url`, or an empty text."""
+        """Return why no request may be sent to `url`, or an empty text."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._resolve(httpx2.URL(url))
-        except (RefusedAddressError, httpx2.InvalidURL) as error:
+        except (ForbiddenAddressError, httpx2.InvalidURL) as error:
             return str(error)
         except TimeoutError:
-            return "its name does not resolve in time"
+            return "DNS timeout"
         return ""
 
-    async def send(self, sent: OutgoingRequest) -> Response:
-        """Send a request; return the status with the beginning of the text, or what went wrong."""
+    async def send(self, request: OutgoingRequest) -> Response:
+        """Send a request; return the status and the beginning of the body, or the error."""
         started = time.perf_counter()
         status, text, retry_after_s = None, b"", 0.0
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                httpx2.AsyncHTTPTransport(verify=self._context(sent.url), limits=_ONCE) as transport,
+                httpx2.AsyncHTTPTransport(
+                    verify=self._context(request.url), limits=_NO_KEEPALIVE
+                ) as transport,
             ):
-                response = await self._ask(transport, sent)
+                response = await self._send(transport, request)
                 status = response.status_code
-                error = "a redirect, which is not followed" if 300 <= status < 400 else ""
+                error = "redirects are not followed" if 300 <= status < 400 else ""
                 if status in BUSY:
                     retry_after_s = _retry_after_s(response.headers.get("retry-after", ""))
                 text = await _read(response)
-        except RefusedAddressError as failure:
+        except ForbiddenAddressError as failure:
             error = str(failure)
         except TimeoutError:
-            error = f"no answer within {self._timeout_s:g} s" if status is None else ""
+            error = f"no response within {self._timeout_s:g} s" if status is None else ""
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
@@ -80,19 +82,19 @@ class HttpSender:
         return Response(status, shown, error, ms, retry_after_s)
 
     def _context(self, url: str) -> ssl.SSLContext:
-        """Return what certificates are held to; reading the authorities takes a tenth of a second, once."""
+        """Return the TLS context; loading the certificate authorities takes a tenth of a second, once."""
         if not url.startswith("https:"):
-            return _NOBODY
+            return _NO_TLS
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
         return self._tls
 
-    async def _ask(self, transport: httpx2.AsyncHTTPTransport, sent: OutgoingRequest) -> httpx2.Response:
-        url = httpx2.URL(sent.url)
+    async def _send(self, transport: httpx2.AsyncHTTPTransport, outgoing: OutgoingRequest) -> httpx2.Response:
+        url = httpx2.URL(outgoing.url)
         host, addresses = url.raw_host.decode(), await self._resolve(url)
         for left in reversed(range(len(addresses))):
-            headers = HEADERS | sent.headers
-            request = httpx2.Request(sent.method, url, headers=headers, content=sent.body or None)
+            headers = HEADERS | outgoing.headers
+            request = httpx2.Request(outgoing.method, url, headers=headers, content=outgoing.body or None)
             request.url = url.copy_with(host=addresses[-1 - left])
             timeout = {"connect": CONNECT_S, "read": self._timeout_s, "write": self._timeout_s}
             request.extensions = {"timeout": timeout, "sni_hostname": host}
@@ -109,17 +111,18 @@ class HttpSender:
 
 
 def make_sender(settings: Settings) -> HttpSender:
-    """Return the sender that the settings ask for.
+    """Return a sender for these settings.
 
-    Raises: SetupError for a malformed list of networks.
+    Raises: SetupError for an invalid list of networks.
     """
     return HttpSender(
-        Guard(networks("callback_networks", settings.callback_networks)), timeout_s=settings.callback_timeout
+        AddressGuard(networks("callback_networks", settings.callback_networks)),
+        timeout_s=settings.callback_timeout,
     )
 
 
 def _retry_after_s(text: str) -> float:
-    """Read Retry-After: seconds, or a date (RFC 9110, 10.2.3); 0 for what is neither."""
+    """Parse Retry-After: seconds or a date (RFC 9110, 10.2.3); 0 if invalid."""
     text = text.strip()[:RETRY_AFTER_CHARACTERS]
     if text.isascii() and text.isdigit():
         return float(text)
@@ -130,7 +133,7 @@ def _retry_after_s(text: str) -> float:
 
 
 async def _read(response: httpx2.Response) -> bytes:
-    """Return the beginning of what is answered; what is wrong with the rest is of no interest."""
+    """Return the beginning of the body; errors after that are ignored."""
     text = b""
     try:
         async with asyncio.timeout(BODY_S):

@@ -45,10 +45,10 @@ def test_a_worker_delivers_to_a_callback(server: Server, receiver: Receiver) -> 
     receiver.wait_for(lambda got: len(got) == 1)
     worker.terminate()
     assert worker.wait(timeout=20) == 0
-    Webhook(added["secret"]).verify(receiver.got[0].body, receiver.got[0].headers)
+    Webhook(added["secret"]).verify(receiver.requests[0].body, receiver.requests[0].headers)
     (delivery,) = server.json("callback", "deliveries", "shop", number)
     assert (delivery["state"], delivery["status"], delivery["answer"]) == ("delivered", 200, "ok")
-    assert delivery["headers"]["webhook-id"] == receiver.got[0].headers["webhook-id"]
+    assert delivery["headers"]["webhook-id"] == receiver.requests[0].headers["webhook-id"]
     assert "delivered" in server.run("callback", "deliveries", "shop", number).stdout
 
     assert server.json("callback", "show", "shop", number, "--secret")["secret"] == added["secret"]

@@ -208,7 +208,9 @@ def test_the_emulator_delivers_to_a_receiver_on_a_private_network(engine: str) -
         assert made.status_code == 200, made.text
         api.post("/v1/sign", files={"sign": (None, PASSES)})
         receiver.wait_for(lambda got: len(got) == 2)
-        kinds = [Webhook(made.json()["secret"]).verify(got.body, got.headers)["type"] for got in receiver.got]
+        kinds = [
+            Webhook(made.json()["secret"]).verify(got.body, got.headers)["type"] for got in receiver.requests
+        ]
         assert kinds == ["signature.submitted", "signature.passed"]
         for private in ("http://10.0.0.1/", "http://172.17.0.1/", "http://192.168.0.1/", "http://[fd00::1]/"):
             assert api.post("/v1/callbacks", json={"url": private}).status_code == 200, private

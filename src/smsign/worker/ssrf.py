@@ -1,7 +1,7 @@
-"""Which addresses may be sent to: public ones, and those of networks that the operator names.
+"""Protection against SSRF: only public addresses, and those of the networks in the settings, are allowed.
 
-A name is resolved once. If any address that it resolves to is refused, the name is; else the connection goes
-to the very addresses that were looked at, so that a name that changes its mind in between gains nothing.
+A host name is resolved once. If any of its addresses is forbidden, the request fails; else the connection
+goes to the addresses that were checked, which prevents DNS rebinding.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from smsign.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Returns the addresses of a name, as texts. Raises: OSError."""
+"""Returns the addresses of a host. Raises: OSError."""
 
 LOOKUP_THREADS = 32
-"""A resolver that never answers holds one for as long as it likes; the others go on."""
+"""A resolver that does not respond blocks a thread; the others continue."""
 
-REFUSED: tuple[tuple[Network, str], ...] = tuple(
+FORBIDDEN: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(network), name)
     for network, name in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "shared by carriers"),
+        ("100.64.0.0/10", "carrier-grade NAT"),
         ("127.0.0.0/8", "loopback"),
-        ("168.63.129.16/32", "a cloud's own service"),
+        ("168.63.129.16/32", "cloud platform"),
         ("169.254.0.0/16", "link-local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
@@ -59,51 +59,51 @@ REFUSED: tuple[tuple[Network, str], ...] = tuple(
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-class RefusedAddressError(Exception):
-    """A name that may not be sent to; the message says why."""
+class ForbiddenAddressError(Exception):
+    """A host that no request may be sent to; the message has the reason."""
 
 
-class Guard:
-    """Resolves names and looks at what they resolve to."""
+class AddressGuard:
+    """Resolves host names and checks their addresses."""
 
     def __init__(self, allowed: Sequence[Network], lookup: Lookup | None = None) -> None:
         self._allowed = allowed
         self._lookup = lookup or _Resolver()
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Return the addresses of `host`, each of which may be connected to.
+        """Return the addresses of `host`.
 
-        Raises: RefusedAddressError when one of them may not, or there are none.
+        Raises: ForbiddenAddressError when one of them is forbidden, or there are none.
         """
         try:
             found = list(dict.fromkeys(await self._lookup(host, port)))
         except (OSError, UnicodeError) as error:
-            raise RefusedAddressError(f"{host} does not resolve: {error}") from error
+            raise ForbiddenAddressError(f"{host} does not resolve: {error}") from error
         if not found:
-            raise RefusedAddressError(f"{host} does not resolve")
+            raise ForbiddenAddressError(f"{host} does not resolve")
         for address in found:
-            if why := fault(address, self._allowed):
-                raise RefusedAddressError(f"{host} resolves to {address}, {why}")
+            if reason := why_forbidden(address, self._allowed):
+                raise ForbiddenAddressError(f"{host} resolves to {address}, {reason}")
         return found
 
 
-def fault(text: str, allowed: Sequence[Network]) -> str:
-    """Return why an address may not be connected to, or an empty text."""
+def why_forbidden(text: str, allowed: Sequence[Network]) -> str:
+    """Return why an address is forbidden, or an empty text."""
     try:
         address: Address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return "which is no address"
-    judged = _carried(address) or address
-    if any(each in network for network in allowed for each in (address, judged)):
+        return "which is not an address"
+    target = _embedded_ipv4(address) or address
+    if any(each in network for network in allowed for each in (address, target)):
         return ""
-    for network, name in REFUSED:
-        if judged in network:
+    for network, name in FORBIDDEN:
+        if target in network:
             return f"which is not public ({name})"
-    return "" if judged.is_global else "which is not public"
+    return "" if target.is_global else "which is not public"
 
 
-def _carried(address: Address) -> Address | None:
-    """Return the IPv4 address that an IPv6 one stands for: mapped, by 6to4, or by NAT64."""
+def _embedded_ipv4(address: Address) -> Address | None:
+    """Return the IPv4 address that an IPv6 address leads to: IPv4-mapped, 6to4 or NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
     if address in _NAT64:
@@ -112,15 +112,15 @@ def _carried(address: Address) -> Address | None:
 
 
 class _Resolver:
-    """The system's resolver, on a thread pool."""
+    """The system's resolver, on separate threads."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _resolve, host, port)
 
 
-def _look_up(host: str, port: int) -> list[str]:
+def _resolve(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]

@@ -1,4 +1,4 @@
-"""Which addresses may be sent to."""
+"""SSRF protection: which addresses are allowed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from smsign.config import networks
 from smsign.errors import SetupError
-from smsign.worker.guard import Guard, RefusedAddressError, fault
+from smsign.worker.ssrf import AddressGuard, ForbiddenAddressError, why_forbidden
 
 PUBLIC = [
     "93.184.215.14",
@@ -18,7 +18,7 @@ PUBLIC = [
     "64:ff9b::101:101",
     "2002:101:101::1",
 ]
-REFUSED = [
+FORBIDDEN = [
     "0.0.0.0",
     "0.1.2.3",
     "10.0.0.1",
@@ -63,38 +63,38 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_may_be_sent_to(address: str) -> None:
-    assert fault(address, ()) == ""
+def test_public_address_is_allowed(address: str) -> None:
+    assert why_forbidden(address, ()) == ""
 
 
-@pytest.mark.parametrize("address", REFUSED)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
-    assert fault(address, ())
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_non_public_address_is_forbidden(address: str) -> None:
+    assert why_forbidden(address, ())
 
 
-def test_an_operator_allows_networks_by_name() -> None:
+def test_networks_in_the_settings_are_allowed() -> None:
     allowed = networks("callback_networks", "127.0.0.0/8, fd00::/8")
-    assert fault("127.0.0.1", allowed) == ""
-    assert fault("::ffff:127.0.0.1", allowed) == ""
-    assert fault("fd00::5", allowed) == ""
-    assert fault("10.0.0.1", allowed)
-    assert fault("::1", allowed)
+    assert why_forbidden("127.0.0.1", allowed) == ""
+    assert why_forbidden("::ffff:127.0.0.1", allowed) == ""
+    assert why_forbidden("fd00::5", allowed) == ""
+    assert why_forbidden("10.0.0.1", allowed)
+    assert why_forbidden("::1", allowed)
 
 
-def test_a_malformed_network_is_named() -> None:
+def test_invalid_network_is_named_in_the_error() -> None:
     with pytest.raises(SetupError, match="callback_networks"):
         networks("callback_networks", "127.0.0.1/8")
 
 
-async def test_one_refused_address_refuses_the_name() -> None:
+async def test_host_is_forbidden_if_one_of_its_addresses_is() -> None:
     async def lookup(host: str, port: int) -> Sequence[str]:
         return ["1.1.1.1", "10.0.0.1"]
 
-    with pytest.raises(RefusedAddressError, match=r"two\.test resolves to 10\.0\.0\.1.*private"):
-        await Guard((), lookup).resolve("two.test", 443)
+    with pytest.raises(ForbiddenAddressError, match=r"two\.test resolves to 10\.0\.0\.1.*private"):
+        await AddressGuard((), lookup).resolve("two.test", 443)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "localhost", "[::1]"])
-async def test_no_way_of_writing_the_loopback_gets_through(host: str) -> None:
-    with pytest.raises(RefusedAddressError):
-        await Guard(()).resolve(host, 80)
+async def test_every_notation_of_the_loopback_is_forbidden(host: str) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        await AddressGuard(()).resolve(host, 80)
