@@ -165,13 +165,13 @@ class Server:
 
     def make_account(self, name: str, *roles: str, password: str = PASSWORD) -> str:
         """Make an account; return the token of a session of it."""
-        from smsign.actions import accounts
+        from smsign.actions import accounts, sessions
 
         async def work(stores: Any) -> str:
             db, now = stores.db, time.time_ns() // 1000
             link = await accounts.invite(db, roles=" ".join(roles), actor="test:builder", now=now)
             account = await accounts.accept(db, token=link, name=name, password=password, now=now)
-            return await accounts.sign_in(db, account=account, address="test", agent="test", now=now)
+            return await sessions.sign_in(db, account=account, address="test", agent="test", now=now)
 
         return str(self.do(work))
 

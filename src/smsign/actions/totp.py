@@ -1,4 +1,4 @@
-"""The second factor: time-based codes (RFC 6238) and recovery codes for a lost phone."""
+"""The second factor: TOTP codes (RFC 6238) and recovery codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from smsign.actions.accounts import token_hash
+from smsign.actions.passwords import token_hash
 from smsign.domain.accounts import Account
 from smsign.domain.events import Kind, Subject
 from smsign.errors import InvalidInput
@@ -29,20 +29,20 @@ def make_secret() -> str:
 
 
 def make_uri(secret: str, *, name: str) -> str:
-    """Return what the QR code holds."""
+    """Return the provisioning URI for the QR code."""
     return _totp(secret).get_provisioning_uri(name, "smsign")
 
 
 async def turn_on(
     db: Database, vault: Vault, *, account: Account, secret: str, code: str, now: int
 ) -> list[str]:
-    """Ask for codes of `secret` from now on; return the recovery codes, each of which works once.
+    """Require TOTP codes of `secret` from now on; return the single-use recovery codes.
 
-    Raises: InvalidInput when `code` shows that the secret did not arrive in the person's app.
+    Raises: InvalidInput if `code` is not a code of `secret`.
     """
     if _find_step(secret, code, now) is None:
         raise InvalidInput(
-            "code: not the code of this moment; check the clock of your phone",
+            "code: not the current code; check the clock of your phone",
             "验证码不正确，请检查手机时间",
         )
     codes = [f"{secrets.token_hex(3)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
@@ -58,7 +58,7 @@ async def turn_on(
 
 
 async def turn_off(db: Database, *, account: Account, actor: str, now: int) -> None:
-    """Ask for the password alone again."""
+    """Require the password only."""
 
     async def change(tx: Tx) -> None:
         await rows.update_totp(tx, account.id, None)
@@ -68,7 +68,7 @@ async def turn_off(db: Database, *, account: Account, actor: str, now: int) -> N
 
 
 async def check(db: Database, vault: Vault, *, account: Account, code: str, now: int) -> bool:
-    """Say whether `code` is right: the code of this moment, once, or a recovery code, once."""
+    """Return whether `code` is the current code or a recovery code; each is valid once."""
     found = await rows.find_totp(db.read, account.id)
     if found is None:
         return False
@@ -87,7 +87,7 @@ def _totp(secret: str) -> TOTP:
 
 
 def _find_step(secret: str, code: str, now: int) -> int | None:
-    """Return the time step that `code` belongs to: this one, or a neighbour's for a clock that is off."""
+    """Return the time step of `code`: the current one or, for clock skew, one next to it; or None."""
     given = code.replace(" ", "").encode("utf-8", "replace")
     at = now // 1_000_000
     totp = _totp(secret)
@@ -96,12 +96,5 @@ def _find_step(secret: str, code: str, now: int) -> int | None:
 
 
 async def _record(tx: Tx, account: Account, *, on: bool, now: int, actor: str = "") -> None:
-    await events.append(
-        tx,
-        Subject.ACCOUNT,
-        account.id,
-        Kind.TOTP_CHANGED,
-        actor=actor or account.actor,
-        now=now,
-        data={"on": on},
-    )
+    data, actor = {"on": on}, actor or account.actor
+    await events.append(tx, Subject.ACCOUNT, account.id, Kind.TOTP_CHANGED, actor=actor, now=now, data=data)

@@ -7,7 +7,7 @@ import io
 import segno
 
 from smsign.actions import accounts as actions
-from smsign.actions import totp
+from smsign.actions import sessions, totp
 from smsign.console.context import HOME, Context
 from smsign.errors import InvalidInput, SetupError
 from smsign.http.wire import Response
@@ -20,8 +20,8 @@ _ENROLMENT = "enrolment"
 
 async def show(ctx: Context) -> Response:
     """Show the user's own account."""
-    sessions = await rows.list_sessions(ctx.db.read, ctx.user.id)
-    return ctx.page("me.html", sessions=sessions, notice=ctx.notice("saved"))
+    listed = await rows.list_sessions(ctx.db.read, ctx.user.id)
+    return ctx.page("me.html", sessions=listed, notice=ctx.notice("saved"))
 
 
 async def change_password(ctx: Context) -> Response:
@@ -65,8 +65,8 @@ async def turn_off_totp(ctx: Context) -> Response:
 
 async def end_session(ctx: Context, session: int) -> Response:
     """End one of the user's sessions."""
-    leaves = session == ctx.session_id
-    await actions.sign_out(ctx.db, account=ctx.user, session_id=session, leaves=leaves)
+    own = session == ctx.session_id
+    await sessions.sign_out(ctx.db, account=ctx.user, session_id=session, release=own)
     return ctx.redirect(ME, notice="saved")
 
 
@@ -83,7 +83,7 @@ async def confirm_password(ctx: Context, password: str) -> None:
         return
     key, address, now_s = f"confirm:{ctx.user.id}", ctx.request.address, ctx.now / 1e6
     ctx.service.throttle.check(key, address, now_s)
-    if await actions.check_password(ctx.db, name=ctx.user.name, password=password) is None:
+    if await sessions.authenticate(ctx.db, name=ctx.user.name, password=password) is None:
         ctx.service.throttle.failed(key, address, now_s)
         raise InvalidInput("password: incorrect", "密码：不正确")
 

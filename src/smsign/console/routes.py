@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from smsign.actions import accounts as account_actions
+from smsign.actions import sessions
 from smsign.console import (
     admin,
     apps,
@@ -198,7 +198,7 @@ def find(path: str) -> tuple[Route | None, dict[str, int | str]]:
 
 async def _load_session(ctx: Context) -> None:
     token = ctx.cookies.get(session.SESSION)
-    found = await account_actions.find_session(ctx.db, token, now=ctx.now) if token else None
+    found = await sessions.find(ctx.db, token, now=ctx.now) if token else None
     if found is not None:
         ctx.account, ctx.session = found
 

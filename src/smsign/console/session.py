@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from smsign.actions import accounts as actions
-from smsign.actions import totp
+from smsign.actions import sessions, totp
+from smsign.actions.passwords import token_hash
 from smsign.console import pages
 from smsign.console.context import HOME, Context, not_found
 from smsign.domain.accounts import Account, Role
@@ -67,7 +68,7 @@ async def sign_in(ctx: Context) -> Response:
     throttle, address, now_s = ctx.service.throttle, ctx.request.address, ctx.now / 1e6
     throttle.check(f"sign-in:{name}", address, now_s)
     throttle.check("sign-in", address, now_s, times=ADDRESS_FACTOR)
-    account = await actions.check_password(ctx.db, name=name, password=form["password"])
+    account = await sessions.authenticate(ctx.db, name=name, password=form["password"])
     if account is None:
         throttle.failed(f"sign-in:{name}", address, now_s)
         throttle.failed("sign-in", address, now_s)
@@ -104,7 +105,7 @@ async def check_code(ctx: Context) -> Response:
 async def sign_out(ctx: Context) -> Response:
     """End the session."""
     if ctx.account is not None:
-        await actions.sign_out(ctx.db, account=ctx.account, session_id=ctx.session_id)
+        await sessions.sign_out(ctx.db, account=ctx.account, session_id=ctx.session_id)
     ctx.set_cookie(SESSION, "")
     return ctx.redirect(f"{HOME}/sign-in")
 
@@ -128,9 +129,9 @@ async def accept(ctx: Context, token: str) -> Response:
 async def start_session(ctx: Context, account: Account, to: str) -> Response:
     """Start a session under a new token, end the one before, and redirect to the page `to`."""
     if ctx.account is not None:
-        leaves = ctx.account.id != account.id
-        await actions.sign_out(ctx.db, account=ctx.account, session_id=ctx.session_id, leaves=leaves)
-    token = await actions.sign_in(
+        other = ctx.account.id != account.id
+        await sessions.sign_out(ctx.db, account=ctx.account, session_id=ctx.session_id, release=other)
+    token = await sessions.sign_in(
         ctx.db,
         account=account,
         address=ctx.request.address,
@@ -142,7 +143,7 @@ async def start_session(ctx: Context, account: Account, to: str) -> Response:
 
 
 async def _invitation(ctx: Context, token: str, *, name: str, error: InvalidInput | None) -> Response:
-    invitation = await rows.find_invitation(ctx.db.read, actions.token_hash(token), now=ctx.now)
+    invitation = await rows.find_invitation(ctx.db.read, token_hash(token), now=ctx.now)
     account = None
     if invitation is not None and invitation.account_id is not None:
         account = await rows.get(ctx.db.read, invitation.account_id)
