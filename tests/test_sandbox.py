@@ -139,7 +139,7 @@ async def test_what_is_withdrawn_or_decided_by_a_person_meanwhile_is_left_alone(
 
 
 async def test_more_than_one_page_of_them_is_decided(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "AT_A_TIME", 3)
+    monkeypatch.setattr(sandbox, "PAGE", 3)
     late = [await _app(stores, delay_ms=1) for _ in range(8)]
     ids = [await _submit(stores, app, "测试通过") for app in late]
     assert await sandbox.decide_due(stores.db, now=NOW + SECOND) is None

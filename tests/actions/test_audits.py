@@ -127,12 +127,12 @@ async def test_no_read_for_an_application_finds_what_is_anothers(stores: Stores)
     assert not any(await read(other))
     with pytest.raises(ApiError, match="50102"):
         await submit(stores, other, sign_id)
-    reported = {"app": other, "signature_id": sign_id, "actor": "test:app", "now": next(clock)}
+    foreign = {"app": other, "signature_id": sign_id, "actor": "test:app", "now": next(clock)}
     for change in (signatures.delete, signatures.withdraw):
         with pytest.raises(ApiError, match="50102"):
-            await change(stores.db, **reported)  # type: ignore[arg-type]
-    with pytest.raises(InvalidInput, match="none of"):
-        await apps.use(stores.db, **reported)  # type: ignore[arg-type]
+            await change(stores.db, **foreign)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="not one of"):
+        await apps.use(stores.db, **foreign)  # type: ignore[arg-type]
 
 
 async def test_no_row_names_an_image_before_it_is_kept(

@@ -87,8 +87,8 @@ async def test_tampering_is_found_and_named(
 @pytest.mark.parametrize(
     ("harmed", "named"),
     [
-        ("subject = 'app' AND seq = 1", "at the beginning"),
-        ("subject = 'signature' AND seq = 2", "behind event 1 of signature 1"),
+        ("subject = 'app' AND seq = 1", "at the start"),
+        ("subject = 'signature' AND seq = 2", "after event 1 of signature 1"),
     ],
 )
 async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
@@ -100,7 +100,7 @@ async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
         await tx.run(f"UPDATE event SET data = CAST(x'ff' AS TEXT) WHERE {harmed}")
 
     await stores.db.write(tamper)
-    assert (await events.verify(stores.db)).fault == f"{named}: an event that is no text"
+    assert (await events.verify(stores.db)).fault == f"{named}: an event that is not text"
 
 
 async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> None:

@@ -1,4 +1,4 @@
-"""Decide: pass or refuse what is in the audit, and put a decision up for another look."""
+"""The audit: lease a signature, pass or refuse it, reopen a decision."""
 
 from __future__ import annotations
 
@@ -30,14 +30,13 @@ async def decide(
     note: str = "",
     version: int | None = None,
 ) -> Signature:
-    """Record what the auditor says of the version in the audit; return the signature as it is after.
+    """Decide the version in the audit; return the signature after it.
 
-    One that passes becomes the one in use, unless its application switches by hand (wire.md, Calls).
-    `version`, if given, is the one that the auditor looked at. What another auditor has on the desk is
-    left to that one.
+    A signature that passes becomes the one in use, unless its application switches by hand (wire.md, Calls).
+    `version`, if given, is the one that the auditor has seen (optimistic locking).
 
-    Raises: NotFound for an unknown signature; InvalidInput for one that is not in the audit, is another
-    version by now, is on another desk, or for reasons that a refusal cannot have.
+    Raises: NotFound for an unknown signature; InvalidInput if it is not in the audit, has a newer version, or
+    is leased by another auditor, and for invalid reasons.
     """
     if passed and reasons:
         raise InvalidInput("reason: a signature that passes has none", "原因：通过的签名无需填写原因")
@@ -70,10 +69,9 @@ async def write_decision(
     now: int,
     note: str = "",
 ) -> Signature:
-    """Write a decision of the version in the audit; return the signature as it is after.
+    """Write the decision on a locked signature that is in the audit; return the signature after it.
 
-    `grounds` are codes of reasons with the field that each is about. The caller holds the signature, and
-    has made sure that it is in the audit.
+    `grounds` maps the codes of reasons to fields.
     """
     status = Status.PASSED if passed else Status.REFUSED
     await signature_rows.update_status(tx, signature, status=status)
@@ -82,23 +80,25 @@ async def write_decision(
     await rows.insert(tx, signature.app_id, decision)
     await leases.delete(tx, signature.id)
     kind = Kind.PASSED if passed else Kind.REFUSED
-    told = {"version": signature.version, "reasons": codes, "fields": fields, "note": note}
-    await record(tx, signature.app_id, signature.id, kind, actor=actor, now=now, data=told)
+    data = {"version": signature.version, "reasons": codes, "fields": fields, "note": note}
+    await record(tx, signature.app_id, signature.id, kind, actor=actor, now=now, data=data)
     if passed:
-        await _use_if_wanted(tx, signature, actor=actor, now=now)
+        app = await app_rows.lock(tx, signature.app_id)
+        if not app.use_by_hand:
+            await _set_use(tx, app.id, app.in_use_id, signature.id, actor=actor, now=now)
     return msgspec.structs.replace(signature, status=int(status))
 
 
 async def reopen(db: Database, *, signature_id: int, reason: str, actor: str, now: int) -> Signature:
-    """Put a decided signature back in the audit, as a new version with the same content and evidence.
+    """Put a decided signature back in the audit, as a new version with the same content and images.
 
-    The decision stays on record with the version that it was made of. The one in use stops being so.
+    The decision stays with the version that it was made on. If the signature was in use, it no longer is.
 
-    Raises: NotFound, InvalidInput when it is in the audit already, another one of the application is,
-    or no reason is given.
+    Raises: NotFound; InvalidInput if this or another signature of the application is in the audit, or without
+    a reason.
     """
     if not reason.strip():
-        raise InvalidInput("reason: say why it is opened again", "原因：请说明重新审核的原因")
+        raise InvalidInput("reason: say why it is reopened", "原因：请说明重新审核的原因")
     audits.check_note(reason)
 
     async def change(tx: Tx) -> Signature:
@@ -118,10 +118,10 @@ async def reopen(db: Database, *, signature_id: int, reason: str, actor: str, no
         n = signature.version + 1
         last = (await signature_rows.list_versions(tx, app.id, signature_id))[-1]
         images = tuple(await signature_rows.list_images(tx, app.id, signature_id, last.n))
-        again = Submission(last.content, last.fields, images)
-        await signature_rows.insert_version(tx, app.id, signature_id, n, again, actor=actor, now=now)
-        told = {"version": n, "reason": reason}
-        await record(tx, app.id, signature_id, Kind.REOPENED, actor=actor, now=now, data=told)
+        submission = Submission(last.content, last.fields, images)
+        await signature_rows.insert_version(tx, app.id, signature_id, n, submission, actor=actor, now=now)
+        data = {"version": n, "reason": reason}
+        await record(tx, app.id, signature_id, Kind.REOPENED, actor=actor, now=now, data=data)
         if app.in_use_id == signature_id:
             await _set_use(tx, app.id, app.in_use_id, None, actor=actor, now=now)
         return msgspec.structs.replace(signature, status=int(Status.IN_AUDIT), version=n, submitted_at=now)
@@ -130,9 +130,9 @@ async def reopen(db: Database, *, signature_id: int, reason: str, actor: str, no
 
 
 async def take(db: Database, *, signature_id: int, lease_s: int, actor: str, now: int) -> Signature:
-    """Take a signature to the desk, or keep it there, for `lease_s` seconds.
+    """Lease a signature to an auditor, or renew the lease, for `lease_s` seconds.
 
-    Raises: NotFound; InvalidInput when it is decided already or another auditor has it.
+    Raises: NotFound; InvalidInput if it is not in the audit or leased by another auditor.
     """
 
     async def change(tx: Tx) -> Signature:
@@ -149,12 +149,8 @@ async def take(db: Database, *, signature_id: int, lease_s: int, actor: str, now
 
 
 async def release(db: Database, *, signature_id: int, actor: str) -> None:
-    """Put a signature back in the queue, if `actor` has it."""
-
-    async def change(tx: Tx) -> None:
-        await leases.delete(tx, signature_id, actor=actor)
-
-    await db.write(change)
+    """Release the lease of a signature, if `actor` has it."""
+    await db.write(lambda tx: leases.delete(tx, signature_id, actor=actor))
 
 
 async def _lock(tx: Tx, signature_id: int) -> Signature:
@@ -164,13 +160,7 @@ async def _lock(tx: Tx, signature_id: int) -> Signature:
     return signature
 
 
-async def _use_if_wanted(tx: Tx, signature: Signature, *, actor: str, now: int) -> None:
-    app = await app_rows.lock(tx, signature.app_id)
-    if not app.use_by_hand:
-        await _set_use(tx, app.id, app.in_use_id, signature.id, actor=actor, now=now)
-
-
 async def _set_use(tx: Tx, app_id: int, old: int | None, new: int | None, *, actor: str, now: int) -> None:
     await app_rows.update_in_use(tx, app_id, in_use_id=new)
-    told = {"from": old, "to": new}
-    await events.append(tx, Subject.APP, app_id, Kind.USE_CHANGED, actor=actor, now=now, data=told)
+    data = {"from": old, "to": new}
+    await events.append(tx, Subject.APP, app_id, Kind.USE_CHANGED, actor=actor, now=now, data=data)

@@ -1,6 +1,6 @@
-"""The demonstration: an application with the keys of the contract's own examples, and signature 37582.
+"""The demo data: an application with the keys of the contract's examples, and signature 37582.
 
-The keys are public, so this is only ever put into a database of its own.
+The keys are public, so the demo data is only loaded into an empty database.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _META = "demo"
 
 
 async def is_loaded(db: Database) -> bool:
-    """Say whether this database holds the demonstration."""
+    """Return whether the demo data is loaded."""
     return await find_meta(db.read, _META) is not None
 
 
 async def load(db: Database, vault: Vault, *, now: int) -> bool:
-    """Put the demonstration into an empty database; return False if it is there already.
+    """Load the demo data into an empty database; return False if it is loaded already.
 
-    Raises: SetupError when the database holds anything else.
+    Raises: SetupError if the database has applications.
     """
     if await is_loaded(db):
         return False
     if await app_rows.list_(db.read, limit=1):
         raise SetupError(
-            "demo: this database has applications of its own, and the demonstration's keys are public;"
-            " name another folder with --data"
+            "demo: this database has applications, and the keys of the demo are public;"
+            " use another folder with --data"
         )
     app = await app_actions.create(db, vault, name=NAME, keys=KEYS, use_by_hand=False, actor=ACTOR, now=now)
 
@@ -51,8 +51,8 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
         actor = f"app:{KEYS.app_key}"
         await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
         await rows.insert_version(tx, app.id, SIGN_ID, 1, submission, actor=actor, now=now)
-        told = submission.event_data(1)
-        await record(tx, app.id, SIGN_ID, Kind.SUBMITTED, actor=actor, now=now, data=told, first=True)
+        data = submission.event_data(1)
+        await record(tx, app.id, SIGN_ID, Kind.SUBMITTED, actor=actor, now=now, data=data, first=True)
         await put_meta(tx, _META, "loaded")
 
     await db.write(submit)

@@ -1,4 +1,4 @@
-"""Record what happened to a signature; verify the ledger: walk every chain, find the first broken row."""
+"""Record the events of signatures; verify the hash chains of the audit log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 2000
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a walk found. `fault` names the first broken row, or is None."""
+    """The result of a verification. `fault` names the first broken row, or is None."""
 
     chains: int
     events: int
@@ -36,7 +36,7 @@ async def record(
     first: bool = False,
     has_callbacks: bool = True,
 ) -> None:
-    """Add an event of a signature to the ledger and, unless no endpoint would hear of it, to the outbox."""
+    """Append an event of a signature to the audit log and, if there are callbacks, to the outbox."""
     seq = await rows.append(
         tx, Subject.SIGNATURE, signature_id, kind, actor=actor, now=now, data=data, first=first
     )
@@ -45,8 +45,8 @@ async def record(
 
 
 async def verify(db: Database, progress: Callable[[int], None] = lambda _: None) -> Verdict:
-    """Walk all chains in order, memory bounded; call `progress` with the events seen so far."""
-    walked = chains = 0
+    """Verify all chains, in pages; `progress` is called with the number of events so far."""
+    count = chains = 0
     at: tuple[str, int, int] = ("", 0, 0)
     prev_hash, limit = GENESIS, PAGE
     while True:
@@ -54,9 +54,9 @@ async def verify(db: Database, progress: Callable[[int], None] = lambda _: None)
             page = await rows.list_after(db.scan, at, limit=limit)
         except CorruptText:
             if limit == 1:
-                place = f"behind event {at[2]} of {at[0]} {at[1]}" if walked else "at the beginning"
-                return Verdict(chains, walked, f"{place}: an event that is no text")
-            limit = 1  # to find out which one
+                place = f"after event {at[2]} of {at[0]} {at[1]}" if count else "at the start"
+                return Verdict(chains, count, f"{place}: an event that is not text")
+            limit = 1  # find the corrupt row
             continue
         if not page:
             break
@@ -65,10 +65,8 @@ async def verify(db: Database, progress: Callable[[int], None] = lambda _: None)
                 at, prev_hash = (event.subject, event.subject_id, 0), GENESIS
                 chains += 1
             if fault := events.fault(event, seq=at[2] + 1, prev_hash=prev_hash):
-                return Verdict(
-                    chains, walked, f"{event.subject} {event.subject_id}: {fault} (row {event.id})"
-                )
+                return Verdict(chains, count, f"{event.subject} {event.subject_id}: {fault} (row {event.id})")
             at, prev_hash = (event.subject, event.subject_id, event.seq), event.hash
-            walked += 1
-        progress(walked)
-    return Verdict(chains, walked, await rows.find_truncated(db.scan) or await rows.find_appended(db.scan))
+            count += 1
+        progress(count)
+    return Verdict(chains, count, await rows.find_truncated(db.scan) or await rows.find_appended(db.scan))

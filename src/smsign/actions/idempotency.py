@@ -1,4 +1,4 @@
-"""Once: submit under an Idempotency-Key, within a daily limit; and forget what is old."""
+"""Submit once per Idempotency-Key and within the daily limit; remove expired keys."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from smsign.storage.engine.protocol import Change, Database, Tx
 from smsign.storage.rows import idempotency as rows
 from smsign.storage.rows import quotas as quota_rows
 
-_SWEPT_AT_ONCE = 1000
+_SWEEP_ROWS = 1000
 
 
 class IdempotentWrite(msgspec.Struct, frozen=True):
-    """What surrounds a submission beyond its own rows: the key that it came under, the limit of the day."""
+    """A submission with its Idempotency-Key, if any, and the daily limit; `limit` 0 is none."""
 
     app_id: int
     key: str | None
@@ -26,11 +26,11 @@ class IdempotentWrite(msgspec.Struct, frozen=True):
     now: int
 
     async def write(self, db: Database, submit: Change[int]) -> int:
-        """Run `submit` in a transaction, unless it was answered under the key before; return the sign_id.
+        """Run `submit` in a transaction, or return the sign_id of the earlier response for the key.
 
-        A refusal that is met because the same submission is just being answered elsewhere is none.
+        An error caused by a concurrent request with the same key is replaced by that request's response.
 
-        Raises: Refusal 51002, 51003, and whatever `submit` raises.
+        Raises: ApiError 51002, 51003, and what `submit` raises.
         """
         try:
             return await db.write(lambda tx: self._change(tx, submit))
@@ -47,22 +47,22 @@ class IdempotentWrite(msgspec.Struct, frozen=True):
             raise quotas.limit_exceeded(self.limit, self.now)
         sign_id = await submit(tx)
         if self.limit and not await quota_rows.add(tx, self.app_id, day, at_most=self.limit):
-            raise quotas.limit_exceeded(self.limit, self.now)  # another one was counted since the look above
+            raise quotas.limit_exceeded(self.limit, self.now)  # lost a race
         if self.key is not None:
-            answer = Answered(self.request_hash, sign_id)
-            await rows.insert(tx, self.app_id, self.key, answer, now=self.now)
+            answered = Answered(self.request_hash, sign_id)
+            await rows.insert(tx, self.app_id, self.key, answered, now=self.now)
         return sign_id
 
 
 async def sweep(db: Database, *, now: int) -> int:
-    """Forget keys older than seven days, and the counts of days gone by; return how many keys went."""
+    """Remove expired keys and the counts of past days; return the number of keys removed."""
 
-    async def forget(tx: Tx) -> int:
+    async def change(tx: Tx) -> int:
         await quota_rows.delete_before(tx, quotas.day_of(now) - 1)
-        return await rows.delete_before(tx, now - idempotency.KEPT_US, limit=_SWEPT_AT_ONCE)
+        return await rows.delete_before(tx, now - idempotency.KEPT_US, limit=_SWEEP_ROWS)
 
-    gone = last = await db.write(forget)
-    while last == _SWEPT_AT_ONCE:
-        last = await db.write(forget)
-        gone += last
-    return gone
+    removed = last = await db.write(change)
+    while last == _SWEEP_ROWS:
+        last = await db.write(change)
+        removed += last
+    return removed

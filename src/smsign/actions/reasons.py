@@ -1,4 +1,4 @@
-"""Change the texts of a coded reason."""
+"""Edit the texts of a coded reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT_MAX = 300
 
 
 async def change(db: Database, *, code: str, title: Text, advice: Text, actor: str, now: int) -> None:
-    """Set what auditors choose by and what owners read, from now on, wherever the reason was given.
+    """Set the texts of a reason; earlier refusals with this reason show the new texts too.
 
     Raises: NotFound for an unknown code, InvalidInput for a text that is empty or too long.
     """
@@ -28,8 +28,8 @@ async def change(db: Database, *, code: str, title: Text, advice: Text, actor: s
 
     async def write(tx: Tx) -> None:
         await rows.put(tx, code, title=title, advice=advice)
-        told = {"code": code, "title": [title.en, title.zh], "advice": [advice.en, advice.zh]}
+        data = {"code": code, "title": [title.en, title.zh], "advice": [advice.en, advice.zh]}
         number = list(REASONS).index(code) + 1
-        await events.append(tx, Subject.REASON, number, Kind.REASON_CHANGED, actor=actor, now=now, data=told)
+        await events.append(tx, Subject.REASON, number, Kind.REASON_CHANGED, actor=actor, now=now, data=data)
 
     await db.write(write)

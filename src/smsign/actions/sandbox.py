@@ -1,6 +1,6 @@
-"""The audit of test applications decides itself: in the submission's own transaction, or some time later.
+"""The sandbox: signatures of test applications are decided automatically, at once or after a delay.
 
-A decision is made as any other is, by `audits.settle`, and once: whoever comes second finds it decided.
+Decisions are written by `audits.write_decision`, like those of auditors, and once per version.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from smsign.storage.rows import sandbox as rows
 from smsign.storage.rows import signatures as signature_rows
 from smsign.storage.rows.sandbox import Due
 
-AT_A_TIME = 100
+PAGE = 100
 _EMULATOR = "test_delay_ms"
 _FAULTS = "test_faults"
 _decode_faults = msgspec.json.Decoder(list[Fault]).decode
 
 
-async def decide_at_once(tx: Tx, app_id: int, signature_id: int, *, now: int) -> None:
-    """Decide what was submitted in this transaction, unless its content is to stay pending."""
+async def decide_now(tx: Tx, app_id: int, signature_id: int, *, now: int) -> None:
+    """Decide a signature submitted in this transaction, unless its content is the one that stays pending."""
     signature = await signature_rows.lock(tx, app_id, signature_id)
     if signature is None or signature.status != Status.IN_AUDIT:
         return
@@ -39,31 +39,31 @@ async def decide_at_once(tx: Tx, app_id: int, signature_id: int, *, now: int) ->
 
 
 async def decide_due(db: Database, *, now: int) -> int | None:
-    """Decide all whose delay is over; return when the next one is due, or None when none waits.
+    """Decide all signatures that are due, reopened ones too; return when the next is due, or None.
 
-    Also finds what was put back in the audit by hand. Any number of processes may do this at once.
+    Any number of processes may run this concurrently.
     """
     while True:
-        waiting = await rows.list_waiting(db.watch, limit=AT_A_TIME)
+        waiting = await rows.list_waiting(db.watch, limit=PAGE)
         due = [each for each in waiting if each.at <= now]
         await asyncio.gather(*(_decide(db, each, now=now) for each in due))
-        if len(due) < AT_A_TIME:
+        if len(due) < PAGE:
             return waiting[len(due)].at if len(waiting) > len(due) else None
 
 
-async def are_there(db: Database) -> bool:
-    """Say whether there is any test application."""
+async def has_test_apps(db: Database) -> bool:
+    """Return whether there is a test application."""
     return await rows.has_any(db.read)
 
 
 async def emulate(db: Database, *, delay_ms: int) -> None:
-    """Make this database an emulator's: every application made from now on is a test application."""
+    """Make this an emulator's database: every application created from now on is a test application."""
     sandbox.check_delay(delay_ms)
     await db.write(lambda tx: put_meta(tx, _EMULATOR, str(delay_ms)))
 
 
-async def find_emulated(tx: Tx) -> int | None:
-    """Return the delay of an emulator's applications, or None in any other database."""
+async def find_emulator_delay(tx: Tx) -> int | None:
+    """Return the delay of applications in an emulator's database, or None in any other."""
     delay_ms = await find_meta(tx, _EMULATOR)
     return int(delay_ms) if delay_ms is not None else None
 
@@ -124,6 +124,6 @@ async def _decide(db: Database, due: Due, *, now: int) -> None:
     async def change(tx: Tx) -> None:
         signature = await signature_rows.lock(tx, due.app_id, due.signature_id)
         if signature is not None and signature.version == due.version:
-            await decide_at_once(tx, due.app_id, due.signature_id, now=now)
+            await decide_now(tx, due.app_id, due.signature_id, now=now)
 
     await db.write(change)

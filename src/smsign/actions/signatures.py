@@ -1,7 +1,7 @@
-"""Submit a signature, again after a refusal; check before that; withdraw and delete it.
+"""Submit, check, withdraw and delete signatures.
 
-Each action checks first, then writes in one transaction: the rows, the event, the outbox. Actors are
-named `kind:name`, as in `app:7d43…`.
+Each action validates first, then writes rows, event and outbox in one transaction. Actors are `kind:name`,
+such as `app:7d43…`.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ async def submit(
     now: int,
     key: str | None = None,
 ) -> int:
-    """Put a signature in the audit, a new one or the next version of `signature_id`; return its id.
+    """Submit a new signature, or a new version of `signature_id`, to the audit; return its id.
 
-    Contract: Create Signature API, Modify Signature API. What came under `key` before, an
-    Idempotency-Key, is not submitted again: the answer is the same. `problems` were found in reading it.
+    Contract: Create Signature API, Modify Signature API. `problems` were found while the request was read;
+    `key` is the Idempotency-Key.
 
-    Raises: Refusal 50007, 50104, 50101 for what is wrong with it, 50103 while another is in the audit,
-    50102 to modify one that is unknown or has passed, 51002 for a key of another submission, 51003 over
-    the limit of the day.
+    Raises: ApiError 50007, 50104, 50101 if it is invalid, 50103 while another is in the audit, 50102 to
+    modify one that is unknown or passed, 51002 if the key was used for another submission, 51003 above the
+    daily limit.
     """
     submission, found = await _validate(rules, fields, uploads)
     raise_if_any([*problems, *found])
-    for upload in uploads:  # before the transaction: a row never names an image that is not on disk
+    for upload in uploads:  # before the transaction, so that no row references a missing blob
         await upload.store(blobs)
 
     async def change(tx: Tx) -> int:
@@ -63,7 +63,7 @@ async def submit(
         else:
             submitted = await _update(tx, app.id, signature_id, submission, actor=actor, now=now)
         if app.test_delay_ms == 0:
-            await sandbox.decide_at_once(tx, app.id, submitted, now=now)
+            await sandbox.decide_now(tx, app.id, submitted, now=now)
         return submitted
 
     limit = quotas.limit_of(app, rules)
@@ -74,9 +74,11 @@ async def submit(
 
 
 async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: int) -> None:
-    """Delete a signature; one in the audit is withdrawn by it (contract, Delete Signature API).
+    """Delete a signature (soft delete); this also withdraws it from the audit.
 
-    Raises: Refusal 50102 for an unknown one, 50105 for the one in use.
+    Contract: Delete Signature API.
+
+    Raises: ApiError 50102 for an unknown one, 50105 for the one in use.
     """
 
     async def change(tx: Tx) -> None:
@@ -90,9 +92,9 @@ async def delete(db: Database, *, app: App, signature_id: int, actor: str, now: 
 
 
 async def withdraw(db: Database, *, app: App, signature_id: int, actor: str, now: int) -> None:
-    """Take a signature out of the audit; it stays, undecided, to be modified and submitted again.
+    """Withdraw a signature from the audit without a decision; it can be modified and submitted again.
 
-    Raises: Refusal 50102 for one that is unknown or not in the audit.
+    Raises: ApiError 50102 if it is unknown or not in the audit.
     """
 
     async def change(tx: Tx) -> None:
@@ -100,8 +102,8 @@ async def withdraw(db: Database, *, app: App, signature_id: int, actor: str, now
         signatures.check_withdraw(signature)
         await rows.update_status(tx, signature, status=Status.REFUSED)
         await leases.delete(tx, signature_id)
-        told = {"version": signature.version}
-        await record(tx, app.id, signature_id, Kind.WITHDRAWN, actor=actor, now=now, data=told)
+        data = {"version": signature.version}
+        await record(tx, app.id, signature_id, Kind.WITHDRAWN, actor=actor, now=now, data=data)
 
     await db.write(change)
 
@@ -117,26 +119,26 @@ async def check(
     problems: Sequence[Problem] = (),
     now: int,
 ) -> list[Problem]:
-    """Return everything that the calls would refuse now, in their order, each problem under its code.
+    """Return the problems of a submission without storing anything, each with its code.
 
-    Nothing is kept. What would be refused first comes first (wire.md, The order of errors).
+    They are in the order in which the calls would report them (wire.md, The order of errors).
     """
     signature = await rows.find(db.read, app.id, signature_id) if signature_id is not None else None
-    unknown = _met(signatures.unknown_id()) if signature_id is not None and signature is None else []
+    unknown = _problems(signatures.unknown_id()) if signature_id is not None and signature is None else []
     _, found = await _validate(rules, fields, uploads)
-    met = []
+    later = []
     limit = quotas.limit_of(app, rules)
     if limit and await quota_rows.get(db.read, app.id, quotas.day_of(now)) >= limit:
-        met += _met(quotas.limit_exceeded(limit, now))
+        later += _problems(quotas.limit_exceeded(limit, now))
     if (in_audit := await rows.find_in_audit(db.read, app.id)) is not None:
-        met += _met(signatures.other_in_audit(in_audit))
+        later += _problems(signatures.other_in_audit(in_audit))
     if signature is not None and signature.status == Status.PASSED:
-        met += _met(signatures.passed_already(signature))
-    return [*unknown, *rank([*problems, *found]), *met]
+        later += _problems(signatures.passed_already(signature))
+    return [*unknown, *rank([*problems, *found]), *later]
 
 
-def _met(refusal: ApiError) -> list[Problem]:
-    return [msgspec.structs.replace(problem, code=refusal.code) for problem in refusal.problems]
+def _problems(error: ApiError) -> list[Problem]:
+    return [msgspec.structs.replace(problem, code=error.code) for problem in error.problems]
 
 
 async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, now: int) -> int:
@@ -166,12 +168,12 @@ async def _update(
     signatures.check_resubmit(signature, in_audit=await rows.find_in_audit(tx, app_id))
     try:
         await rows.update_resubmitted(tx, signature, content=submission.content, now=now)
-    except Conflict:  # another one slipped in since the look above
+    except Conflict:  # lost a race
         raise signatures.other_in_audit(None) from None
     n = signature.version + 1
     await rows.insert_version(tx, app_id, signature_id, n, submission, actor=actor, now=now)
-    told = submission.event_data(n)
-    await record(tx, app_id, signature_id, Kind.RESUBMITTED, actor=actor, now=now, data=told)
+    data = submission.event_data(n)
+    await record(tx, app_id, signature_id, Kind.RESUBMITTED, actor=actor, now=now, data=data)
     return signature_id
 
 
@@ -185,7 +187,7 @@ async def _lock(tx: Tx, app_id: int, signature_id: int) -> Signature:
 async def _validate(
     rules: Rules, fields: Mapping[str, str], uploads: Sequence[Upload]
 ) -> tuple[Submission, list[Problem]]:
-    """Return what is submitted, and everything that is wrong with it."""
+    """Return the submission and all its problems."""
     content = contents.normalize(fields.get("sign", ""))
     texts = {name: text for name, text in fields.items() if name != "sign"}
     problems = signatures.check_fields(texts)
@@ -197,5 +199,5 @@ async def _validate(
     problems += misplaced
     for upload, slot in zip(uploads, slots, strict=True):
         problems += await upload.validate(slot, rules)
-    kept = tuple(each.image for each in uploads if each.image is not None)
-    return Submission(content, texts, kept), problems
+    stored = tuple(each.image for each in uploads if each.image is not None)
+    return Submission(content, texts, stored), problems

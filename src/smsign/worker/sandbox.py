@@ -34,7 +34,7 @@ async def decide_test_signatures(db: Database) -> None:
 
 
 async def _decide(db: Database) -> float:
-    if not await sandbox.are_there(db):
+    if not await sandbox.has_test_apps(db):
         return IDLE_S
     now = time.time_ns() // 1000
     soonest = await sandbox.decide_due(db, now=now)

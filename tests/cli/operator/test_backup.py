@@ -95,7 +95,7 @@ def test_a_backup_under_load_is_restored_on_either_engine(
         assert first.json()["sign"] == "极光推送"
         version = again.json("audit", "show", str(answered[49]))["versions"][0]
         assert version["images"][0]["sha256"] == hashlib.sha256(images[49]).hexdigest()
-        assert "something already" in _restore(source, folder, url).stderr
+        assert "target: it is not empty" in _restore(source, folder, url).stderr
 
 
 def _made(tmp_path: Path, url: str) -> Path:
@@ -137,7 +137,7 @@ def test_a_damaged_backup_is_rejected_and_a_lost_image_is_named(
     database.write_bytes(whole)
     manifest = json.loads((backup / "manifest.json").read_text())
     (backup / "manifest.json").write_text(json.dumps(manifest | {"chains": "0" * 64}))
-    assert "not the one that its manifest describes" in _restore(backup, tmp_path / "new", url).stderr
+    assert "does not match its manifest" in _restore(backup, tmp_path / "new", url).stderr
     (backup / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
     assert "newer smsign" in _restore(backup, tmp_path / "new", url).stderr
     (backup / "manifest.json").unlink()
@@ -160,7 +160,7 @@ def test_a_backup_without_the_key_requires_that_key(make_database_url: Make, tmp
     assert _run("backup", str(backup), *where, "--without-key").returncode == 0
     assert not (backup / "secret.key").exists()
     url = f"sqlite:{tmp_path / 'new.db'}"
-    assert "left out of this backup" in _restore(backup, tmp_path / "new", url).stderr
+    assert "does not contain it" in _restore(backup, tmp_path / "new", url).stderr
     (tmp_path / "new" / "secret.key").write_text("ab" * 32)
     assert "not the backup's" in _restore(backup, tmp_path / "new", url).stderr
     shutil.copy(tmp_path / "data" / "secret.key", tmp_path / "new" / "secret.key")
@@ -183,7 +183,7 @@ def test_a_backup_overwrites_nothing_else(make_database_url: Make, tmp_path: Pat
         assert "file that ends in .tar" in _run("backup", str(tmp_path / name), *where).stderr
         assert not (tmp_path / name).exists()
     (tmp_path / "data" / "secret.key").write_text("cd" * 32)
-    assert "made with another one" in _run("backup", str(backup), *where).stderr
+    assert "belongs to another key" in _run("backup", str(backup), *where).stderr
     assert (
         "does not exist"
         in _run("backup", str(backup), "--data", str(tmp_path / "none"), "--without-key").stderr

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 
 from smsign import config
-from smsign.actions.blobs import list_kept
+from smsign.actions.transfer.blobs import list_hashes
 from smsign.errors import SetupError
 from smsign.storage.engine.bulk import META
 from smsign.storage.engine.migrate import migrations, put_meta
@@ -179,7 +179,7 @@ async def test_an_unsuitable_source_or_target_is_an_error(make_database_url: Mak
     full = await asyncio.to_thread(make_database_url, tmp_path / "data")
     if not full.startswith("sqlite:"):
         await asyncio.to_thread(_copy, source, full)
-    assert "it holds something already" in await asyncio.to_thread(_error_of, source, full)
+    assert "it is not empty" in await asyncio.to_thread(_error_of, source, full)
     assert "does not exist" in await asyncio.to_thread(_error_of, f"sqlite:{tmp_path / 'none.db'}", full)
 
     db = sqlite3.connect(tmp_path / "other.db")
@@ -193,8 +193,8 @@ async def test_an_unsuitable_source_or_target_is_an_error(make_database_url: Mak
     stores = await open_stores(config.load({"data": str(tmp_path), "database": empty}, {}))
     await stores.db.write(lambda tx: put_meta(tx, "schema", "1"))
     await stores.close()
-    assert "its schema is number 1" in await asyncio.to_thread(_error_of, source, empty)
-    assert "the source's 1;" in await asyncio.to_thread(_error_of, empty, full)
+    assert "its schema is 1" in await asyncio.to_thread(_error_of, source, empty)
+    assert "the source's is 1;" in await asyncio.to_thread(_error_of, empty, full)
     assert (await asyncio.to_thread(_run, "copy", "--from", source)).returncode == 2
     only_one = ("copy", "--from", source, "--to", empty, "--blobs-to", "file:x")
     assert (await asyncio.to_thread(_run, *only_one)).returncode == 2
@@ -281,7 +281,7 @@ def test_images_are_copied_from_a_folder_to_s3_and_a_lost_one_is_named(
     assert done.returncode == 1
     assert json.loads(done.stdout)["images"]["lost"] == [names[3]]
     store = open_blobs("s3://evidence/moved", data=tmp_path)
-    kept = asyncio.run(list_kept(store))
+    kept = asyncio.run(list_hashes(store))
     assert sorted(sha256.hex() for sha256 in kept) == names[:3] + names[4:]
     command[command.index("--to") + 1] = f"sqlite:{tmp_path / 'again.db'}"
     result = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)["images"]

@@ -18,8 +18,10 @@ import httpx
 import pytest
 
 from smsign import config
-from smsign.actions import doctor
-from smsign.actions.doctor import Finding, Installation, diagnose
+from smsign.actions.doctor import diagnose as doctor
+from smsign.actions.doctor import files
+from smsign.actions.doctor.diagnose import diagnose
+from smsign.actions.doctor.finding import OK, WARNING, WRONG, Finding, Installation
 from smsign.cli.operator.doctor import check_environment
 from smsign.config import Settings
 from smsign.errors import StorageError
@@ -45,8 +47,8 @@ async def _validate(settings: Settings, **changed: Any) -> dict[str, Finding]:
     }
     found = [finding async for finding in diagnose(Installation(**given | changed), lambda *_: None)]
     for finding in found:
-        assert (finding.state == doctor.OK) == (finding.mend == ""), finding
-    return {finding.check: finding for finding in found if finding.state != doctor.OK} or {
+        assert (finding.state == OK) == (finding.fix == ""), finding
+    return {finding.check: finding for finding in found if finding.state != OK} or {
         finding.check: finding for finding in found
     }
 
@@ -95,7 +97,7 @@ async def filled(stores: Stores, settings: Settings) -> Settings:
 
 async def test_a_healthy_installation_has_no_problems(filled: Settings) -> None:
     found = await _validate(filled)
-    assert {finding.state for finding in found.values()} == {doctor.OK}
+    assert {finding.state for finding in found.values()} == {OK}
     assert {"data folder", "disk", "schema", "secret key", "clock", "integrity"} < found.keys()
     assert {"ids", "rows", "ledger", "outbox", "images"} < found.keys()
 
@@ -112,7 +114,7 @@ async def test_a_withdrawn_signature_is_healthy(filled: Settings, stores: Stores
     )
     await signatures.withdraw(stores.db, signature_id=sign_id, **actor)
     found = await _validate(filled)
-    assert {finding.state for finding in found.values()} == {doctor.OK}, found
+    assert {finding.state for finding in found.values()} == {OK}, found
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ async def test_a_withdrawn_signature_is_healthy(filled: Settings, stores: Stores
         ("UPDATE version SET app_id = 99", "rows", "of another application"),
         ("UPDATE app SET in_use_id = 999 WHERE in_use_id IS NOT NULL", "rows", "that has not passed"),
         ("UPDATE event SET data = '{}' WHERE seq = 2", "ledger", "was changed after it was written"),
-        ("UPDATE meta SET value = '0123' WHERE name = 'key_fingerprint'", "secret key", "with another one"),
+        ("UPDATE meta SET value = '0123' WHERE name = 'key_fingerprint'", "secret key", "to another key"),
         ("UPDATE meta SET value = '999' WHERE name = 'schema'", "schema", "newer smsign"),
         ("UPDATE meta SET value = '1' WHERE name = 'schema'", "schema", "number 1 of "),
         ("INSERT INTO meta (name, value) VALUES ('copy', '')", "schema", "not finished"),
@@ -158,11 +160,11 @@ async def test_wrong_clocks_and_full_disks_are_found(
         found = await _validate(filled, now=hour_ago + 7_200_000_000)
         assert "2 hours" not in found["clock"].what
         assert "apart" in found["clock"].what
-        assert found["clock"].state == doctor.WARNING
-    monkeypatch.setattr(doctor, "DISK_LOW_BYTES", 10**18)
-    assert (await _validate(filled))["disk"].state == doctor.WARNING
-    monkeypatch.setattr(doctor, "DISK_FULL_BYTES", 10**18)
-    assert (await _validate(filled))["disk"].state == doctor.WRONG
+        assert found["clock"].state == WARNING
+    monkeypatch.setattr(files, "DISK_LOW_BYTES", 10**18)
+    assert (await _validate(filled))["disk"].state == WARNING
+    monkeypatch.setattr(files, "DISK_FULL_BYTES", 10**18)
+    assert (await _validate(filled))["disk"].state == WRONG
 
 
 async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> None:
@@ -170,27 +172,27 @@ async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> No
     orphan = blobs / "00" / "00" / ("0" * 64)
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"x")
-    assert (await _validate(filled))["images"].state == doctor.OK, "it may be an upload in progress"
+    assert (await _validate(filled))["images"].state == OK, "it may be an upload in progress"
     os.utime(orphan, (time.time() - OLD_S,) * 2)
     found = (await _validate(filled))["images"]
-    assert (found.state, "1 older than a day" in found.what) == (doctor.WARNING, True)
+    assert (found.state, "1 older than a day" in found.what) == (WARNING, True)
     named = hashlib.sha256(noise()).hexdigest()
     (blobs / named[:2] / named[2:4] / named).unlink()
     found = (await _validate(filled))["images"]
-    assert (found.state, named in found.what) == (doctor.WRONG, True)
+    assert (found.state, named in found.what) == (WRONG, True)
     (blobs.parent / "file").write_text("")
     found = (await _validate(filled, blobs_url=f"file:{blobs.parent / 'file'}"))["images"]
-    assert found.state == doctor.WRONG
+    assert found.state == WRONG
 
 
 async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> None:
     filled.key_file.chmod(0o644)
-    assert "chmod 600" in (await _validate(filled))["secret key"].mend
+    assert "chmod 600" in (await _validate(filled))["secret key"].fix
     filled.key_file.chmod(0o600)
     filled.folder.chmod(0o755)
-    assert (await _validate(filled))["data folder"].state == doctor.WARNING
+    assert (await _validate(filled))["data folder"].state == WARNING
     filled.folder.chmod(0o777)
-    assert (await _validate(filled))["data folder"].state == doctor.WRONG
+    assert (await _validate(filled))["data folder"].state == WRONG
     filled.folder.chmod(0o700)
     if os.getuid() == 0:
         os.chown(filled.key_file, 12345, 12345)
@@ -198,7 +200,7 @@ async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> N
         os.chown(filled.key_file, 0, 0)
     key = filled.key_file.read_text().strip()
     filled.key_file.write_text("ab" * 32)
-    assert "remove" in (await _validate(filled, key=key))["secret key"].mend
+    assert "remove" in (await _validate(filled, key=key))["secret key"].fix
     filled.key_file.unlink()
     assert "does not exist" in (await _validate(filled))["secret key"].what
 
@@ -220,16 +222,16 @@ async def test_a_read_only_database_is_diagnosed_as_a_permission_problem(
     monkeypatch.setattr("os.geteuid", lambda: me)
     way = f"chown {me}" if owner == "another" else "chmod u+rwX"
     found = await _validate(filled)
-    assert f"{way} {filled.folder}" in found["data folder"].mend
-    assert f"{way} {filled.folder}" in found["database"].mend
+    assert f"{way} {filled.folder}" in found["data folder"].fix
+    assert f"{way} {filled.folder}" in found["database"].fix
     shut = {filled.folder / "smsign.db"}
     found = await _validate(filled)
-    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].mend
+    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].fix
     assert "data folder" not in found
     shut = set()
-    assert "restore a backup" in (await _validate(filled))["database"].mend
+    assert "restore a backup" in (await _validate(filled))["database"].fix
     (filled.folder / "smsign.db").unlink()
-    assert "name it with --database" in (await _validate(filled))["database"].mend
+    assert "name it with --database" in (await _validate(filled))["database"].fix
 
 
 @pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
@@ -243,12 +245,12 @@ async def test_too_many_connections_is_not_diagnosed_as_a_server_that_is_down(fi
     url = re.sub("//[^/@]*@", "//limited@", filled.database_url)
     found = (await _validate(filled, database_url=url))["database"]
     assert "lower database_pool" in found.what
-    assert "database_pool" in found.mend
-    assert "start its server" not in found.mend
+    assert "database_pool" in found.fix
+    assert "start its server" not in found.fix
     with pytest.raises(StorageError, match=r"cannot connect: .*lower database_pool"):
         await open_database(url, pool_size=1)
     nobody = "postgresql://nobody@127.0.0.1:1/none"
-    assert "start its server" in (await _validate(filled, database_url=nobody))["database"].mend
+    assert "start its server" in (await _validate(filled, database_url=nobody))["database"].fix
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
@@ -267,7 +269,7 @@ async def test_damaged_pages_are_found(filled: Settings, stores: Stores) -> None
     file.write_bytes(data)
     try:
         found = await _validate(filled)
-        assert found["integrity"].state == doctor.WRONG
+        assert found["integrity"].state == WRONG
     finally:
         await open_stores(config.load({"data": str(filled.folder / "other")}, {}))
 
@@ -312,7 +314,7 @@ def test_doctor_runs_while_the_server_runs(start: Callable[..., Server]) -> None
     )
     assert done.returncode == 1
     assert "did you mean SMSIGN_LANGUAGE?" in done.stdout
-    assert "of those that rows name are missing" in done.stdout
+    assert "referenced by rows are missing" in done.stdout
     nowhere = subprocess.run(
         [sys.executable, "-m", "smsign.cli", "doctor", "--data", str(server.data / "none"), "--json"],
         env={"PATH": server.env["PATH"], "PYTHONPATH": server.env["PYTHONPATH"]},
@@ -325,4 +327,4 @@ def test_doctor_runs_while_the_server_runs(start: Callable[..., Server]) -> None
 
 async def test_an_unknown_row_in_meta_is_healthy(filled: Settings, stores: Stores) -> None:
     await stores.db.write(lambda tx: put_meta(tx, "note", "x"))
-    assert {finding.state for finding in (await _validate(filled)).values()} == {doctor.OK}
+    assert {finding.state for finding in (await _validate(filled)).values()} == {OK}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from smsign.actions import backup as backup_actions
-from smsign.actions import restore as restore_actions
+from smsign.actions.transfer import backup as backup_actions
+from smsign.actions.transfer import restore as restore_actions
 from smsign.cli.options import now, with_settings
 from smsign.cli.output import progress_bar, show_json
 from smsign.config import Settings
@@ -37,18 +37,18 @@ async def backup(settings: Settings, to: Path, *, without_key: bool, as_json: bo
         raise SetupError(f"secret key: {settings.key_file} does not exist; see --without-key")
     with closing(open_archive(to, write=True)) as archive, progress_bar() as progress:
         blobs = open_blobs(settings.blobs_url, data=settings.folder)
-        manifest, carried = await backup_actions.backup(
+        manifest, copied = await backup_actions.backup(
             settings.database_url, blobs, archive, progress, key=key, now=now()
         )
     if as_json:
-        show_json({"manifest": manifest, "new_images": carried.new, "new_bytes": carried.new_bytes})
+        show_json({"manifest": manifest, "new_images": copied.new, "new_bytes": copied.new_bytes})
     else:
         rows = sum(manifest.tables.values())
-        click.echo(f"{rows:,} rows; {manifest.image_count:,} images, {carried.new:,} of them new: {to}")
+        click.echo(f"{rows:,} rows; {manifest.image_count:,} images, {copied.new:,} of them new: {to}")
         click.echo(
             "It contains the secret key." if key else "It does not contain the secret key: back it up too."
         )
-    _report_lost("missing or damaged in the blob store", carried.lost)
+    _report_lost("missing or damaged in the blob store", copied.lost)
 
 
 @click.command()
@@ -81,19 +81,19 @@ async def restore(settings: Settings, source: Path, *, as_json: bool) -> None:
                 "made_at": done.manifest.made_at,
                 "tables": done.copied.tables,
                 "rows": done.copied.rows,
-                "images": done.carried,
+                "images": done.blobs,
                 "verdict": done.verdict,
             }
         )
     else:
         click.echo(f"Restored {done.copied.rows:,} rows, compared one by one, as of {done.manifest.made_at}.")
-        click.echo(f"{done.carried.images:,} images, {done.carried.new:,} of them new in the blob store.")
+        click.echo(f"{done.blobs.images:,} images, {done.blobs.new:,} of them new in the blob store.")
         events = f"{done.verdict.events:,} events in {done.verdict.chains:,} hash chains"
         click.echo(f"{events}, {'broken' if done.verdict.fault else 'verified'}.")
     if done.verdict.fault:
         click.echo(f"broken, already in the backup: {done.verdict.fault}", err=True)
         sys.exit(1)
-    _report_lost("missing or damaged in the backup", done.carried.lost)
+    _report_lost("missing or damaged in the backup", done.blobs.lost)
 
 
 def _report_lost(where: str, lost: list[str]) -> None:

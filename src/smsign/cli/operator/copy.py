@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from smsign.actions import blobs as blob_actions
-from smsign.actions import copy as actions
-from smsign.actions.blobs import Carried
+from smsign.actions.transfer import copy as actions
+from smsign.actions.transfer.blobs import CopiedBlobs, copy_blobs, list_hashes, put_bytes
 from smsign.cli.output import json_option, progress_bar, show_json
 from smsign.storage.engine.bulk import Bulk
 from smsign.storage.open import open_blobs, open_source
@@ -50,15 +49,15 @@ async def _copy(
 ) -> None:
     rows = await open_source(source)
     try:
-        carried: Carried | None = None
+        blobs: CopiedBlobs | None = None
         with progress_bar() as progress:
 
-            async def carry() -> None:
-                nonlocal carried
+            async def copy_images() -> None:
+                nonlocal blobs
                 if blobs_to:
-                    carried = await _carry(rows, blobs_from, blobs_to, progress)
+                    blobs = await _copy_blobs(rows, blobs_from, blobs_to, progress)
 
-            copied = await actions.copy(rows, target, progress, restart=restart, first=carry)
+            copied = await actions.copy(rows, target, progress, restart=restart, first=copy_images)
         seen = await actions.newest_event(rows)
     finally:
         await rows.close()
@@ -70,22 +69,22 @@ async def _copy(
                 "rows": copied.rows,
                 "chains": copied.chains,
                 "resumed": copied.resumed,
-                "images": carried,
+                "images": blobs,
                 "written_meanwhile": later,
             }
         )
     else:
         size = f"{copied.rows:,} rows in {len(copied.tables)} tables, {copied.chains:,} hash chains"
         click.echo(f"{size}: equal on both sides, row by row")
-        _report(carried, later)
-    if carried and carried.lost:
+        _report(blobs, later)
+    if blobs and blobs.lost:
         sys.exit(1)
 
 
-def _report(carried: Carried | None, later: int) -> None:
-    if carried:
-        click.echo(f"{carried.images:,} images, {carried.new:,} of them new in the blob store")
-        for sha256 in carried.lost:
+def _report(blobs: CopiedBlobs | None, later: int) -> None:
+    if blobs:
+        click.echo(f"{blobs.images:,} images, {blobs.new:,} of them new in the blob store")
+        for sha256 in blobs.lost:
             click.echo(f"lost image {sha256}: missing or damaged in the source", err=True)
     else:
         click.echo("The images were not copied; --blobs-from and --blobs-to copy them too.")
@@ -97,16 +96,16 @@ def _report(carried: Carried | None, later: int) -> None:
         )
 
 
-async def _carry(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any) -> Carried:
+async def _copy_blobs(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any) -> CopiedBlobs:
     total = sum([len(page) async for page in rows.images()])
     with tempfile.TemporaryDirectory(prefix="smsign-copy-") as spool:
         source = open_blobs(blobs_from, data=Path(spool))
         target = open_blobs(blobs_to, data=Path(spool))
-        return await blob_actions.carry(
+        return await copy_blobs(
             rows.images(),
             source.get,
-            lambda sha256, data: blob_actions.put(target, sha256, data),
-            await blob_actions.list_kept(target),
+            lambda sha256, data: put_bytes(target, sha256, data),
+            await list_hashes(target),
             lambda done: progress("copying images", done, total),
         )
 

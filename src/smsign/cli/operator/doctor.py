@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import click
 from rich.text import Text
 
-from smsign.actions.doctor import OK, WARNING, WRONG, Finding, Installation, diagnose
+from smsign.actions.doctor.diagnose import diagnose
+from smsign.actions.doctor.finding import OK, WARNING, WRONG, Finding, Installation
 from smsign.cli.options import now, with_settings
 from smsign.cli.output import progress_bar, show_json, show_table
 from smsign.config import SETTINGS, Settings
@@ -34,7 +35,7 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         key_file=settings.key_file,
         now=now(),
     )
-    found = [Finding("settings", WARNING, what, mend) for what, mend in check_environment(os.environ)]
+    found = [Finding("settings", WARNING, what, fix) for what, fix in check_environment(os.environ)]
     found = found or [Finding("settings", OK, "no unknown or conflicting environment variables")]
     with progress_bar() as progress:
         found += [finding async for finding in diagnose(installation, progress)]
@@ -43,7 +44,7 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
     else:
         show_table(
             ["", "check", "result", "fix"],
-            [[Text(each.state, _STYLES[each.state]), each.check, each.what, each.mend] for each in found],
+            [[Text(each.state, _STYLES[each.state]), each.check, each.what, each.fix] for each in found],
             empty="",
         )
     if any(finding.state == WRONG for finding in found):

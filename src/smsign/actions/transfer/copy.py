@@ -1,11 +1,11 @@
-"""Copy a whole database into an empty one, of whichever engine.
+"""Copy a whole database into an empty one of either engine.
 
-The source is read as it was at one moment, so it may be served meanwhile. Images go first, so that no row
-ever names one that is not there; then the rows, table by table; then both sides are compared, row by row;
-only then is the target marked as finished, and until then no server opens it.
+The source is read in one snapshot, so a server may use it meanwhile. Blobs are copied first, so that no row
+references a missing one; then the rows, table by table; then both databases are compared row by row. Only
+then is the target marked as finished; until then no server opens it.
 
-An interrupted copy goes on from what the target holds. The source is another moment by then, so what was
-copied before is compared with it first: if it was changed meanwhile, the copy is refused, not mixed.
+An interrupted copy resumes from what the target has. The source is another snapshot by then, so the rows that
+were copied are compared with it first: if it has changed, the copy fails.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from smsign.storage.engine.protocol import Row, Tx
 from smsign.storage.open import open_database, open_target
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with a description of the step, the amount done, and the total."""
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """What is the same on both sides now, compared row by row."""
+    """What is equal in both databases, row by row."""
 
     tables: dict[str, int]
     rows: int
@@ -45,24 +45,24 @@ async def copy(
     restart: bool = False,
     first: Callable[[], Awaitable[object]] | None = None,
 ) -> Copied:
-    """Make the database `url` equal to `source`; go on with a copy that was interrupted.
+    """Copy `source` to the database `url`, or resume a copy that was interrupted.
 
-    `restart` throws away what an interrupted one left. `first` is called once the target is known to be fit,
-    before any row is written: to carry the images.
+    `restart` discards the rows of an interrupted copy. `first` is called after the target was checked and
+    before any row is written: it copies the blobs.
 
-    Raises: SetupError when the target holds something else, when the schemas differ, or when the source was
-    changed since the interruption; StorageError.
+    Raises: SetupError if the target has other data, the schemas differ, or the source has changed since the
+    interruption; StorageError.
     """
-    tables, about = await _examine(source)
+    tables, about = await _check_source(source)
     target = await open_target(url)
     try:
-        unfinished = await _prepare(target, url, tables, about)
+        unfinished = await _prepare_target(target, url, tables, about)
         db = await open_database(url, pool_size=1)
         try:
             if unfinished and restart:
                 await target.clear(tables)
             elif unfinished:
-                await _compare_what_is_there(source, target, tables, progress)
+                await _compare_copied(source, target, tables, progress)
             else:
                 await db.write(lambda tx: put_meta(tx, UNFINISHED, "not finished"))
             if first is not None:
@@ -79,57 +79,54 @@ async def copy(
 
 
 async def newest_event(source: Bulk) -> int:
-    """Return the id of the last event that `source` sees, 0 if there is none."""
+    """Return the id of the last event in the snapshot, 0 if there is none."""
     event = next(table for table in await source.tables() if table.name == "event")
     last = await source.last_key(event)
     return int(last[0]) if last else 0
 
 
-async def _examine(source: Bulk) -> tuple[list[Table], dict[str, str]]:
+async def _check_source(source: Bulk) -> tuple[list[Table], dict[str, str]]:
     about = await source.meta()
     if SCHEMA not in about:
         raise SetupError("source: this is not a database of smsign")
     if UNFINISHED in about:
-        raise SetupError("source: it is itself an unfinished copy; finish that one first")
+        raise SetupError("source: it is an unfinished copy; finish that one first")
     if int(about[SCHEMA]) > max(migrations()):
-        raise SetupError(f"source: its schema is number {about[SCHEMA]}, of a newer smsign; upgrade smsign")
+        raise SetupError(f"source: its schema {about[SCHEMA]} is of a newer smsign; upgrade smsign")
     return [table for table in await source.tables() if table.name != META], about
 
 
-async def _prepare(target: Bulk, url: str, tables: Sequence[Table], about: Mapping[str, str]) -> bool:
-    """Make the tables in an empty target; say whether it holds an unfinished copy.
+async def _prepare_target(target: Bulk, url: str, tables: Sequence[Table], about: Mapping[str, str]) -> bool:
+    """Create the tables in an empty target; return whether it has an unfinished copy.
 
-    Raises: SetupError when it holds anything else.
+    Raises: SetupError if it has other data.
     """
-    there = await target.tables()
-    own = await target.meta()
-    if there and SCHEMA not in own:
-        raise SetupError("target: it holds tables that are not smsign's; name an empty database")
-    if not there:
+    existing, own = await target.tables(), await target.meta()
+    if existing and SCHEMA not in own:
+        raise SetupError("target: it has tables that are not smsign's; use an empty database")
+    if not existing:
         db = await open_database(url, pool_size=1)
         try:
             await migrate(db, up_to=int(about[SCHEMA]))
         finally:
             await db.close()
-        there, own = await target.tables(), await target.meta()
+        existing, own = await target.tables(), await target.meta()
     if own[SCHEMA] != about[SCHEMA]:
         raise SetupError(
-            f"target: its schema is number {own[SCHEMA]}, the source's {about[SCHEMA]};"
-            " bring the older one up to date with: smsign migrate"
+            f"target: its schema is {own[SCHEMA]}, the source's is {about[SCHEMA]};"
+            " migrate the older one: smsign migrate"
         )
-    _same_columns(tables, [table for table in there if table.name != META])
+    _check_columns(tables, [table for table in existing if table.name != META])
     if UNFINISHED in own:
         return True
     for table in tables:
         if rows := await target.count(table):
-            raise SetupError(
-                f"target: it holds something already ({table.name}: {rows:,}); name an empty database"
-            )
+            raise SetupError(f"target: it is not empty ({table.name}: {rows:,}); use an empty database")
     return False
 
 
-def _same_columns(tables: Sequence[Table], there: Sequence[Table]) -> None:
-    for one, other in ((tables, there), (there, tables)):
+def _check_columns(tables: Sequence[Table], existing: Sequence[Table]) -> None:
+    for one, other in ((tables, existing), (existing, tables)):
         names = {table.name: set(table.columns) for table in other}
         for table in one:
             if names.get(table.name) != set(table.columns):
@@ -143,7 +140,7 @@ async def _fill(source: Bulk, target: Bulk, tables: Sequence[Table], progress: P
         after = await target.last_key(table)
         had = await target.count(table) if after is not None else 0
         done += had
-        async with aclosing(_ahead(source.pages(table, after=after))) as pages:
+        async with aclosing(_prefetch(source.pages(table, after=after))) as pages:
             async for page in pages:
                 await target.insert(table, page)
                 done += len(page)
@@ -152,15 +149,13 @@ async def _fill(source: Bulk, target: Bulk, tables: Sequence[Table], progress: P
     return counts
 
 
-async def _compare_what_is_there(
-    source: Bulk, target: Bulk, tables: Sequence[Table], progress: Progress
-) -> None:
+async def _compare_copied(source: Bulk, target: Bulk, tables: Sequence[Table], progress: Progress) -> None:
     try:
-        await _compare(source, target, tables, progress, doing="comparing what is there", part=True)
+        await _compare(source, target, tables, progress, doing="comparing copied rows", part=True)
     except StorageError as error:
         raise SetupError(
-            f"source: it was changed after the copy was interrupted ({error}); begin again with --restart,"
-            " and stop the server first if it is to be interrupted again"
+            f"source: it has changed since the copy was interrupted ({error}); start over with --restart,"
+            " and stop the server first if the copy may be interrupted again"
         ) from error
 
 
@@ -173,22 +168,22 @@ async def _compare(
     doing: str,
     part: bool = False,
 ) -> None:
-    """Walk both sides together. With `part`, the source as far as the target's last row of each table.
+    """Compare both databases row by row; with `part`, up to the target's last row of each table.
 
-    Raises: StorageError naming the first row that differs.
+    Raises: StorageError that names the first difference.
     """
     total, done = sum([await target.count(table) for table in tables]), 0
     for table in tables:
         until = await target.last_key(table)
         if part and until is None:
             continue
-        ours = _ahead(source.pages(table, until=until if part else None))
-        theirs = _ahead(target.pages(table))
-        async with aclosing(ours), aclosing(theirs):
+        left = _prefetch(source.pages(table, until=until if part else None))
+        right = _prefetch(target.pages(table))
+        async with aclosing(left), aclosing(right):
             more = True
             while more:
-                page: list[Row] = await anext(ours, [])
-                other: list[Row] = await anext(theirs, [])
+                page: list[Row] = await anext(left, [])
+                other: list[Row] = await anext(right, [])
                 more = bool(page)
                 if page != other:
                     raise StorageError(_difference(table, page, other))
@@ -214,19 +209,19 @@ async def _finish(tx: Tx, about: Mapping[str, str]) -> None:
     await delete_meta(tx, UNFINISHED)
 
 
-async def _ahead(pages: AsyncIterator[list[Row]]) -> AsyncGenerator[list[Row]]:
-    """Yield `pages`, the next one being read while one is worked on."""
+async def _prefetch(pages: AsyncIterator[list[Row]]) -> AsyncGenerator[list[Row]]:
+    """Yield `pages`, reading the next one in the background."""
 
-    async def take() -> list[Row]:
+    async def read() -> list[Row]:
         return await anext(pages, [])
 
-    coming = asyncio.create_task(take())
+    upcoming = asyncio.create_task(read())
     try:
-        while page := await coming:
-            coming = asyncio.create_task(take())
+        while page := await upcoming:
+            upcoming = asyncio.create_task(read())
             yield page
     finally:
-        coming.cancel()
+        upcoming.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await coming
+            await upcoming
         await pages.aclose()  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Make a backup while the server runs.
 
-First the database as it is at one moment, then the images that its rows name. No row is ever removed and no
-image that a row names is ever swept, so each of them is still there when its turn comes.
+First a snapshot of the database, then the blobs that its rows reference. Rows are never removed and
+referenced blobs are never garbage-collected, so each of them still exists when it is copied.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from smsign import __version__
-from smsign.actions import blobs as blob_actions
-from smsign.actions.blobs import Carried
-from smsign.actions.copy import Progress, copy
+from smsign.actions.transfer.blobs import CopiedBlobs, copy_blobs
+from smsign.actions.transfer.copy import Progress, copy
 from smsign.errors import SetupError
 from smsign.storage.archive.format import FORMAT, KEY, Archive, Manifest, Part, describe
 from smsign.storage.blobs.store import Blobs
@@ -27,7 +26,7 @@ from smsign.storage.vault import fingerprint
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a database holds: rows by table, and digests over the ends of its chains and over its images."""
+    """Row counts by table, and digests over the heads of the hash chains and over the images."""
 
     tables: dict[str, int]
     chains: str
@@ -37,13 +36,13 @@ class Summary(msgspec.Struct, frozen=True):
 
 async def backup(
     url: str, blobs: Blobs, archive: Archive, progress: Progress, *, key: str | None, now: int
-) -> tuple[Manifest, Carried]:
-    """Back up the database `url` and its images, and the key unless it is None.
+) -> tuple[Manifest, CopiedBlobs]:
+    """Back up the database `url`, its blobs, and the secret key unless it is None.
 
-    Raises: SetupError when the database is an unfinished copy or `key` is not its own; StorageError.
+    Raises: SetupError if the database is an unfinished copy or has another key; StorageError.
     """
     made_at = datetime.fromtimestamp(now / 1e6, UTC)
-    await _examine(url, key)
+    await _check(url, key)
     progress("reading the database", 0, 0)
     file = archive.work / f"smsign-{made_at:%Y%m%dT%H%M%S.%f}.db"
     if path := sqlite_path(url):
@@ -53,13 +52,13 @@ async def backup(
     await asyncio.to_thread(finalize, file)
     rows = await open_source(f"sqlite:{file}")
     try:
-        about, held = await rows.meta(), await summarise(rows)
-        carried = await blob_actions.carry(
+        meta, summary = await rows.meta(), await summarise(rows)
+        copied = await copy_blobs(
             rows.images(),
             blobs.get,
             archive.put,
             await archive.stored(),
-            lambda done: progress("keeping images", done, held.image_count),
+            lambda done: progress("copying images", done, summary.image_count),
         )
     finally:
         await rows.close()
@@ -68,22 +67,22 @@ async def backup(
         smsign=__version__,
         made_at=made_at.isoformat().replace("+00:00", "Z"),
         engine=url.partition(":")[0],
-        schema=int(about[SCHEMA]),
-        tables=held.tables,
-        chains=held.chains,
-        images=held.images,
-        image_count=held.image_count,
-        lost=carried.lost,
+        schema=int(meta[SCHEMA]),
+        tables=summary.tables,
+        chains=summary.chains,
+        images=summary.images,
+        image_count=summary.image_count,
+        lost=copied.lost,
         database=await asyncio.to_thread(describe, file.name, file),
         key=_part(key) if key else None,
-        key_fingerprint=about.get(KEY_FINGERPRINT),
+        key_fingerprint=meta.get(KEY_FINGERPRINT),
     )
     archive.finish(manifest, file, key.encode() + b"\n" if key else None)
-    return manifest, carried
+    return manifest, copied
 
 
 async def summarise(rows: Bulk) -> Summary:
-    """Return what a manifest says of a database."""
+    """Return the summary of a database for a manifest."""
     tables = {table.name: table for table in await rows.tables() if table.name != META}
     chains, images, count = hashlib.sha256(), hashlib.sha256(), 0
     async for page in rows.pages(tables["chain"]):
@@ -96,18 +95,18 @@ async def summarise(rows: Bulk) -> Summary:
     return Summary(counts, chains.hexdigest(), images.hexdigest(), count)
 
 
-async def _examine(url: str, key: str | None) -> None:
+async def _check(url: str, key: str | None) -> None:
     rows = await open_source(url)
     try:
-        about = await rows.meta()
+        meta = await rows.meta()
     finally:
         await rows.close()
-    if SCHEMA not in about:
+    if SCHEMA not in meta:
         raise SetupError("database: this is not a database of smsign")
-    if UNFINISHED in about:
+    if UNFINISHED in meta:
         raise SetupError("database: it is an unfinished copy; finish that one first")
-    if key and about.get(KEY_FINGERPRINT) not in (None, fingerprint(key)):
-        raise SetupError("secret key: this database was made with another one; put that key in place")
+    if key and meta.get(KEY_FINGERPRINT) not in (None, fingerprint(key)):
+        raise SetupError("secret key: this database belongs to another key; use that one")
 
 
 async def _export(url: str, to: str, progress: Progress) -> None:

@@ -1,0 +1,1 @@
+"""Read-only diagnosis of an installation: one function per check, listed in the tables of `diagnose`."""

@@ -1,0 +1,1 @@
+"""Whole databases and blob stores: copy, back up, restore."""
