@@ -28,8 +28,8 @@ quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no commands,
 coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 coverage: $(VENV)/dev.done ## measure test coverage of src (at least 90%): all tests but crashes and browser
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest -n 3 -m "not slow and not browser" $(TESTS)
-	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+	@$(BIN)/coverage run -m pytest -n 2 -m "not slow and not browser" $(TESTS); tests=$$?; \
+	$(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$tests
 
 lint: $(VENV)/dev.done $(VENV)/bench.done ## fix the style, check style and types
 	@$(BIN)/ruff check --fix src tests bench; $(BIN)/ruff format src tests bench; $(BIN)/mypy
