@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,19 @@ from rich.text import Text
 
 STATUS_WORDS = {0: "in the audit", 1: "passed", 2: "refused"}
 _STYLES = {0: "yellow", 1: "green", 2: "red"}
+
+
+def language() -> str:
+    """Return "zh" or "en", by SMSIGN_LANGUAGE or else the locale."""
+    names = ("SMSIGN_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    chosen = next((value for name in names if (value := os.environ.get(name))), "")
+    return "zh" if chosen.lower().startswith("zh") else "en"
+
+
+def say(en: str, zh: str) -> str:
+    """Return the text in the language of the command line."""
+    return zh if language() == "zh" else en
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -191,3 +191,21 @@ def test_an_interrupted_row_is_resubmitted_with_the_same_idempotency_key(
     journal.write_bytes(lines[0] + lines[1] + b'{"key":"imp')
     assert shell.run("import", "rows.csv").returncode == 0
     assert _contents(server, shell) == ["第一", "第二"]
+
+
+def test_an_export_is_imported_without_doubling(
+    server: Server, test_shell: Callable[..., Shell], tmp_path: Path
+) -> None:
+    shell = test_shell()
+    write_csv(tmp_path / "rows.csv", "签名,备注,类型", "极光推送,=官网,1", "第二个,,2")
+    assert shell.run("import", "rows.csv").returncode == 0
+    assert shell.run("export", "--excel", "-o", "all.csv").returncode == 0
+    with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as text:
+        exported = [(each["sign"], each["remark"], each["type"]) for each in csv.DictReader(text)]
+    assert exported == [("第二个", "", "2"), ("极光推送", "'=官网", "1")]
+    again = shell.json("import", "all.csv")
+    assert (again["rows"], again["skipped"], again["passed"]) == (2, 2, 0)
+    write_csv(tmp_path / "more.csv", "sign", "极光推送", "新的")
+    more = shell.json("import", "more.csv", "--skip-existing")
+    assert (more["skipped"], more["passed"]) == (1, 1)
+    assert _contents(server, shell) == ["极光推送", "第二个", "新的"]

@@ -15,9 +15,9 @@ import msgspec
 from smsign.cli.integrator.files import atomic_write
 from smsign.cli.integrator.remote import with_client
 from smsign.cli.integrator.sign import filter_options, filters
-from smsign.client import Client, Sign
+from smsign.client import ApiNotFound, Client, Fields, InvalidSignId, Sign
 
-COLUMNS = Sign.__struct_fields__
+COLUMNS = (*Sign.__struct_fields__, *Fields.__annotations__)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -29,25 +29,35 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 def export(client: Client, *, output: Path | None, excel: bool, as_json: bool, **given: Any) -> None:
     """Export signatures as CSV or JSON Lines.
 
-    Streams the signatures, newest first. With --json it writes one JSON object per line. The output file is
-    replaced when it is complete.
+    Streams the signatures, newest first, with the text fields of their latest versions. With --json it writes
+    one JSON object per line. The output file is replaced when it is complete.
     """
     count = 0
     found = client.iter_signs(**filters(given))
     with atomic_write(output) if output is not None else nullcontext(sys.stdout) as out:
         if as_json:
             for sign in found:
-                out.write(msgspec.json.encode(sign).decode() + "\n")
+                out.write(msgspec.json.encode(_complete(client, sign)).decode() + "\n")
                 count += 1
         else:
             out.write("\ufeff" * excel)
             lines = csv.writer(out, lineterminator="\n")
             lines.writerow(COLUMNS)
             for sign in found:
-                lines.writerow([cell(getattr(sign, name)) for name in COLUMNS])
+                values = _complete(client, sign)
+                lines.writerow([cell(values.get(name)) for name in COLUMNS])
                 count += 1
     if output is not None:
         click.echo(f"{count} signatures in {output}", err=True)
+
+
+def _complete(client: Client, sign: Sign) -> dict[str, object]:
+    """Return a signature with the text fields of its latest version."""
+    try:
+        versions = client.describe_sign(sign.sign_id).versions
+    except (ApiNotFound, InvalidSignId):  # another service, or deleted since
+        versions = ()
+    return msgspec.structs.asdict(sign) | (dict(versions[-1].fields) if versions else {})
 
 
 def cell(value: object) -> object:

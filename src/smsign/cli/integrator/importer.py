@@ -17,6 +17,7 @@ from smsign.cli.integrator.journal import (
     Journal,
 )
 from smsign.cli.integrator.rows import Row
+from smsign.cli.output import say
 from smsign.client import (
     ApiNotFound,
     Client,
@@ -33,6 +34,7 @@ from smsign.client import (
     Sign,
     TooManySubmissions,
 )
+from smsign.errors import SetupError
 
 ROW_ERRORS = (InvalidBody, InvalidImage, InvalidSignature, KeyReused)
 """Errors of a single row; any other error ends the import."""
@@ -56,7 +58,8 @@ class Importer:
 
     def __init__(self, client: Client, journal: Journal, *, wait: bool, timeout_s: float | None) -> None:
         self.failed: list[Entry] = []
-        self.passed = self.waiting = 0
+        self.passed = self.waiting = self.skipped = 0
+        self.skip_existing = False
         self._client = client
         self._journal = journal
         self._wait = wait
@@ -72,8 +75,12 @@ class Importer:
 
         Raises: ImportStopped; ClientError for an error that is not of the row.
         """
+        known = self.entry(row)
+        if self.skip_existing and (known is None or known.state == FAILED) and self._exists(row.sign):
+            self.skipped += 1
+            return
         try:
-            entry = self._process(row, self.entry(row))
+            entry = self._process(row, known)
         except (DecisionTimeout, OtherInAudit, TooManySubmissions) as error:
             raise ImportStopped(str(error)) from error
         if entry.state == PASSED:
@@ -105,6 +112,19 @@ class Importer:
         except InvalidSignId:
             return self._record(row, DELETED, sign_id=entry.sign_id, message="deleted before a decision")
         return entry if sign.in_audit else self._decided(row, sign)
+
+    def _exists(self, sign: str) -> bool:
+        """Return whether the application has a content in the audit or passed.
+
+        Raises: SetupError if the service cannot list signatures.
+        """
+        try:
+            return bool(sign) and any(
+                self._client.list_signs(sign=sign, status=status, limit=1).items for status in (0, 1)
+            )
+        except ApiNotFound:
+            why = "--skip-existing needs a service that lists signatures; this one does not"
+            raise SetupError(say(why, "--skip-existing 需要支持列出签名的服务；该服务不支持")) from None
 
     def _submit(self, row: Row) -> int:
         """Submit a row, once no other signature is in the audit; return its sign_id."""

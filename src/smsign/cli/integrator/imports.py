@@ -19,7 +19,7 @@ from smsign.cli.integrator.importer import Importer, ImportStopped
 from smsign.cli.integrator.journal import DECIDED, Journal
 from smsign.cli.integrator.remote import NOT_IN_TIME, REFUSED, with_client
 from smsign.cli.integrator.rows import Table, read, rows
-from smsign.cli.output import show_json
+from smsign.cli.output import say, show_json
 from smsign.client import Client
 from smsign.errors import SetupError
 
@@ -43,6 +43,9 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--report", "report_file", type=_NEW_FILE, help="Report file.  [FILE.report.csv]")
 @click.option("--ignore-unknown", is_flag=True, help="Ignore unknown columns.")
+@click.option("--encoding", metavar="NAME", help="Encoding of the file: utf-8, gbk, gb18030, big5 …")
+@click.option("--delimiter", metavar="MARK", help="Delimiter of the file; tab for a tab.  [detected]")
+@click.option("--skip-existing", is_flag=True, help="Skip contents that are in the audit or passed already.")
 @with_client
 def import_(
     client: Client,
@@ -54,12 +57,18 @@ def import_(
     timeout_s: float | None,
     report_file: Path | None,
     ignore_unknown: bool,
+    encoding: str | None,
+    delimiter: str | None,
+    skip_existing: bool,
     as_json: bool,
 ) -> None:
     """Import signatures from a CSV file; resumable.
 
     The header names the columns: sign; type, remark and the other text fields of the API; image0 … image3 and
-    the other slots, with the name of a file in the folder of images. The encoding is UTF-8 or GBK.
+    the other slots, with the name of a file in the folder of images. Chinese headings work too: 签名, 备注.
+    The encoding is UTF-8; for any other, confirm the names as read, or add --encoding.
+
+    The file of smsign export can be imported: contents that the application has already are skipped.
 
     An application has at most one signature in the audit, so that each row waits for the decision on the
     previous one. With --no-wait run the command again, for example from a timer, until no rows are left.
@@ -77,17 +86,42 @@ def import_(
     """
     if is_device(file) or not file.is_file():
         raise SetupError(f"{file} is not a regular file; save it as one: the journal is stored next to it")
-    table = read(file, ignore_unknown=ignore_unknown)
-    if table.encoding != "UTF-8":
-        click.echo(f"{file} is decoded as {table.encoding}", err=True)
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise SetupError(say("--delimiter is one character, or tab", "--delimiter 是一个字符，或 tab"))
+    tables = read(file, ignore_unknown=ignore_unknown, encoding=encoding, delimiter=delimiter)
+    table = tables[0] if tables[0].certain else _confirmed(file, tables)
     report_file = report_file or file.with_name(f"{file.name}.report.csv")
     with Journal(file.with_name(f"{file.name}.journal")) as journal:
         importer = Importer(client, journal, wait=not no_wait, timeout_s=timeout_s)
+        importer.skip_existing = skip_existing or table.exported
         try:
             left = _process(importer, table, folder or old_folder, client.identity)
         finally:
             report.write(report_file, importer.failed)
     _summarize(importer, table, left, report_file, as_json=as_json)
+
+
+def _confirmed(file: Path, tables: list[Table]) -> Table:
+    """Return the table whose names a person confirms on the terminal.
+
+    Raises: SetupError without a terminal, or if none is confirmed.
+    """
+    shown = [
+        f"--encoding {table.encoding}: " + "、".join([cells.get("sign", "") for _, cells in table.lines[:5]])
+        for table in tables
+    ]
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        click.echo(say(f"{file} is not UTF-8.", f"{file} 不是 UTF-8。"), err=True)
+        for table, names in zip(tables, shown, strict=True):
+            click.echo(names, err=True)
+            if click.confirm(say("Are these names right?", "这些签名是否正确？"), err=True):
+                return table
+    hint = say(
+        f"{file}: the encoding is not certain, nothing was sent; add the option that reads the names right:",
+        f"{file}：无法确定编码，未发送任何内容；请加上能正确读出签名的选项：",
+    )
+    raise SetupError("\n  ".join([hint, *shown]))
 
 
 def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> int:
@@ -120,7 +154,7 @@ def _summarize(importer: Importer, table: Table, left: int, report_file: Path, *
         "waiting": importer.waiting,
         "failed": len(importer.failed),
         "left": left,
-    }
+    } | ({"skipped": importer.skipped} if importer.skip_existing else {})
     if as_json:
         show_json(counts | {"report": str(report_file)})
     else:

@@ -13,7 +13,7 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from smsign.cli.integrator import profiles
-from smsign.cli.output import json_option, show_json
+from smsign.cli.output import json_option, language, show_json
 from smsign.client import Client, ClientError, DecisionTimeout, SmsignApiError
 from smsign.errors import SetupError
 
@@ -60,7 +60,7 @@ def connect(profile_name: str | None) -> Client:
     """
     chosen = profiles.choose(profiles.load_with_warning(), profile_name)
     try:
-        return Client(chosen.url, chosen.app_key, chosen.master_secret, language=_language())
+        return Client(chosen.url, chosen.app_key, chosen.master_secret, language=language())
     except (ImportError, OSError) as error:
         raise SetupError(
             f"proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE) of the environment: {error}"
@@ -98,12 +98,6 @@ def _headline(error: Exception) -> str:
         request = f" (request {error.request_id})" * bool(error.request_id)
         return f"{error.code} {error.message}{request}{unknown}"
     return str(error)
-
-
-def _language() -> str:
-    """Return the language of the locale, if error messages exist in it; else English."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 def _complete_profile(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -9,25 +9,30 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from smsign.client import Detail, Fields
+from smsign.cli.integrator.decoding import decode, is_certain
+from smsign.cli.integrator.headings import COLUMNS, IGNORED, TEXTS, column
+from smsign.cli.output import say
+from smsign.client import Detail
 from smsign.client.multipart import SLOTS
 from smsign.errors import SetupError
 
-TEXTS = tuple(Fields.__annotations__)
-COLUMNS = ("sign", *TEXTS, *SLOTS)
+_BLANK = "\ufeff \t\r\n\u3000\u00a0"
 
 
 class Table(msgspec.Struct, frozen=True):
-    """The lines of a CSV file, by column, and its encoding."""
+    """The lines of a CSV file, by column, and its encoding. `exported` is true for the file of an export."""
 
     lines: list[tuple[int, dict[str, str]]]
     encoding: str
+    certain: bool = True
+    exported: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,31 +46,99 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[Detail, ...] = ()
 
 
-def read(file: Path, *, ignore_unknown: bool) -> Table:
-    """Read a CSV file with a header line.
+def read(
+    file: Path, *, ignore_unknown: bool, encoding: str | None = None, delimiter: str | None = None
+) -> list[Table]:
+    """Read a CSV file with a header line; return a table for each encoding that it may have.
 
     Raises: SetupError for an error of the whole file.
     """
     try:
-        data = file.read_bytes()
+        texts = decode(file.read_bytes(), encoding)
     except OSError as error:
         raise SetupError(f"{file}: {error.strerror}") from error
-    text, encoding = _decode(file, data)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except SetupError as error:
+        raise SetupError(f"{file}: {error}") from None
+    tables: list[Table] = []
+    errors: list[SetupError] = []
+    for name, text in texts.items():
+        try:
+            lines, exported = _parse(file, text, delimiter, ignore_unknown=ignore_unknown)
+            tables.append(Table(lines, name, certain=bool(encoding) or is_certain(texts), exported=exported))
+        except SetupError as error:
+            errors.append(error)
+    if not tables:
+        raise errors[0]
+    return tables
+
+
+def _parse(
+    file: Path, text: str, delimiter: str | None, *, ignore_unknown: bool
+) -> tuple[list[tuple[int, dict[str, str]]], bool]:
+    """Return the lines, and whether the file is an export."""
+    text = text.lstrip("\ufeff")
+    declared = re.match(r'"?sep=([^"\r\n])"?[ \t]*(\r\n|\n|\r)\ufeff*', text, re.IGNORECASE)
+    skipped = 1 if declared else 0
+    if declared:
+        text = text[declared.end() :]
+        delimiter = delimiter or declared[1]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter or _sniff(text))
+    names: list[str] | None = None
+    lines = []
     try:
-        names = [name.strip() for name in next(reader, [])]
-        _check_names(file, names, ignore_unknown=ignore_unknown)
-        lines = []
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                if len(cells) > len(names):
-                    raise SetupError(
-                        f"{file}, line {reader.line_num}: more cells than the header has columns"
+            while cells and not cells[-1].strip(_BLANK):
+                cells.pop()
+            number = reader.line_num + skipped
+            if not any(cell.strip(_BLANK) for cell in cells):
+                continue
+            if names is None:
+                names = [column(cell) for cell in cells]
+                continue
+            if len(cells) > len(names):
+                raise SetupError(
+                    say(
+                        f"{file}, line {number}: more cells than the header has columns",
+                        f"{file}，第 {number} 行：单元格多于表头的列",
                     )
-                lines.append((reader.line_num, dict(zip(names, cells, strict=False))))
+                )
+            named = dict(zip(names, map(_unescaped, cells), strict=False))
+            if not ignore_unknown and named.get("", "").strip(_BLANK):
+                raise SetupError(
+                    say(
+                        f"{file}, line {number}: a cell without heading",
+                        f"{file}，第 {number} 行：该单元格没有表头",
+                    )
+                )
+            lines.append((number, named))
     except csv.Error as error:
-        raise SetupError(f"{file}, line {reader.line_num}: {error}") from error
-    return Table(lines, encoding)
+        number = reader.line_num + skipped
+        raise SetupError(
+            say(f"{file}, line {number}: {error}", f"{file}，第 {number} 行：{error}")
+        ) from error
+    names = names or []
+    _check_names(file, names, ignore_unknown=ignore_unknown)
+    return lines, "sign_id" in names
+
+
+def _sniff(text: str) -> str:
+    """Return the delimiter that gives the most known headings."""
+    header = next((line for line in text.splitlines() if line.strip(_BLANK + ",;")), "")
+
+    def known(delimiter: str) -> int:
+        try:
+            names = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error:
+            return 0
+        return sum(column(name) in COLUMNS or column(name) in IGNORED for name in names)
+
+    return max(",;\t", key=known)
+
+
+def _unescaped(cell: str) -> str:
+    """Return a cell without a BOM, and without the escape of an export against formula injection."""
+    cell = cell.strip("\ufeff")
+    return cell[1:] if re.match("'[=+@-]", cell) else cell
 
 
 def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
@@ -84,11 +157,22 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
                     hashes[slot] = hashlib.sha256(images[slot].read_bytes()).hexdigest()
                 except (OSError, ValueError) as error:
                     why = error.strerror if isinstance(error, OSError) else str(error)
-                    errors.append(Detail(slot, f"{name}: {why}", "name a file in the folder of --images"))
+                    errors.append(
+                        Detail(
+                            slot,
+                            f"{name}: {why}",
+                            say("name a file in the folder of --images", "请写 --images 文件夹中的文件名"),
+                        )
+                    )
         fields = {name: text for name in TEXTS if (text := cells.get(name, "").strip())}
         sign = cells.get("sign", "").strip()
         if not sign:
-            errors.append(Detail("sign", "empty", "enter the content of the signature, without 【】"))
+            hint = say("enter the content of the signature, without 【】", "请填写签名内容，不含【】")
+            errors.append(Detail("sign", say("empty", "为空"), hint))
+        for name, text in {"sign": sign, **fields}.items():
+            if "\ufffd" in text:
+                reason = say("a character was lost (U+FFFD)", "有字符已丢失（U+FFFD）")
+                errors.append(Detail(name, reason, say("enter the text again", "请重新填写")))
         content = json.dumps([to, sign, fields, hashes], ensure_ascii=True, sort_keys=True)
         seen[content] += 1
         key = hashlib.sha256(f"{seen[content]} {content}".encode()).hexdigest()
@@ -102,30 +186,34 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
         )
 
 
-def _decode(file: Path, data: bytes) -> tuple[str, str]:
-    """Return (text, encoding): UTF-8 with or without a BOM, or GBK as written by Excel."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SetupError(f"{file} is UTF-16; save it as CSV UTF-8")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding), "UTF-8" if encoding == "utf-8-sig" else "GBK"
-        except UnicodeDecodeError as error:
-            where = data.count(b"\n", 0, error.start) + 1
-    raise SetupError(f"{file}, line {where}: neither UTF-8 nor GBK; save it as CSV UTF-8")
-
-
 def _check_names(file: Path, names: list[str], *, ignore_unknown: bool) -> None:
+    known = ", ".join(COLUMNS)
     if "sign" not in names:
-        delimiter = next((mark for mark in ("\t", ";", "，") if mark in "".join(names)), None)
-        hint = f"; the delimiter is {delimiter!r}, not a comma" if delimiter else ""
-        raise SetupError(f"{file}: no column sign in the header{hint}; known columns: {', '.join(COLUMNS)}")
-    if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-        raise SetupError(f"{file}: duplicate column {twice[0]}")
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown and not ignore_unknown:
+        marks = [mark for mark in ("，", "|", "；") if mark in "".join(names)]
+        hint = (
+            say(
+                f"; the delimiter is {marks[0]!r}: add --delimiter",
+                f"；分隔符是 {marks[0]!r}：请加上 --delimiter",
+            )
+            if marks
+            else ""
+        )
         raise SetupError(
-            f"{file}: unknown columns {', '.join(name or '(empty)' for name in unknown)}; known columns:"
-            f" {', '.join(COLUMNS)}; to ignore them: --ignore-unknown"
+            say(
+                f"{file}: no column sign in the header{hint}; known columns: {known}",
+                f"{file}：表头没有 sign（签名）列{hint}；可用的列：{known}",
+            )
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
+        raise SetupError(say(f"{file}: duplicate column {twice[0]}", f"{file}：{twice[0]} 列重复"))
+    unknown = [name for name in names if name and name not in COLUMNS and name not in IGNORED]
+    if unknown and not ignore_unknown:
+        listed = ", ".join(unknown)
+        raise SetupError(
+            say(
+                f"{file}: unknown columns {listed}; known columns: {known}; to ignore them: --ignore-unknown",
+                f"{file}：未知的列 {listed}；可用的列：{known}；要忽略它们：--ignore-unknown",
+            )
         )
 
 
@@ -135,12 +223,14 @@ def _inside(folder: Path | None, name: str) -> Path:
     Raises: ValueError for a path outside of the folder, OSError for a missing file.
     """
     if folder is None:
-        raise ValueError("no folder of images; add --images FOLDER")
+        raise ValueError(
+            say("no folder of images; add --images FOLDER", "没有图片文件夹；请加上 --images FOLDER")
+        )
     if "\0" in name:
-        raise ValueError("invalid name")
+        raise ValueError(say("invalid name", "无效的文件名"))
     path = (folder / name.replace("\\", "/")).resolve(strict=True)
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError("outside of the folder of images")
+        raise ValueError(say("outside of the folder of images", "在图片文件夹之外"))
     if not path.is_file():
-        raise ValueError("not a file")
+        raise ValueError(say("not a file", "不是文件"))
     return path
