@@ -141,7 +141,7 @@ def test_a_damaged_backup_is_rejected_and_a_lost_image_is_named(
     (backup / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
     assert "newer smsign" in _restore(backup, tmp_path / "new", url).stderr
     (backup / "manifest.json").unlink()
-    assert "no finished backup" in _restore(backup, tmp_path / "new", url).stderr
+    assert "not a complete backup" in _restore(backup, tmp_path / "new", url).stderr
     (backup / "manifest.json").write_text(json.dumps(manifest))
     assert not (tmp_path / "new.db").exists(), "nothing was started"
 
@@ -172,7 +172,7 @@ def test_a_backup_overwrites_nothing_else(make_database_url: Make, tmp_path: Pat
     backup = _made(tmp_path, make_database_url(tmp_path / "data"))
     where = ("--data", str(tmp_path / "data"))
     for place in (tmp_path / "data", tmp_path):
-        assert "holds something else" in _run("backup", str(place), *where).stderr
+        assert "contains something else" in _run("backup", str(place), *where).stderr
     tar = tmp_path / "backup.tar"
     assert _run("backup", str(tar), *where).returncode == 0
     assert tar.stat().st_mode & 0o777 == 0o600
@@ -180,7 +180,7 @@ def test_a_backup_overwrites_nothing_else(make_database_url: Make, tmp_path: Pat
         assert parts.getnames()[-1] == "manifest.json"
     assert "exists already" in _run("backup", str(tar), *where).stderr
     for name in ("backup.tar.gz", "backup.tgz", "backup.zip"):
-        assert "file that ends in .tar" in _run("backup", str(tmp_path / name), *where).stderr
+        assert "uncompressed .tar file" in _run("backup", str(tmp_path / name), *where).stderr
         assert not (tmp_path / name).exists()
     (tmp_path / "data" / "secret.key").write_text("cd" * 32)
     assert "belongs to another key" in _run("backup", str(backup), *where).stderr
