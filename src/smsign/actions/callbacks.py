@@ -1,6 +1,6 @@
-"""Add an endpoint, remove it, renew its secret, pause and resume it, tell it again what it was told.
+"""Register a callback, remove it, rotate its secret, pause and resume it.
 
-Each change is an event of the application's own chain. The ledger names an endpoint by its id and host: the
+Each change is an event of the application's own chain. The ledger names a callback by its id and host: the
 rest of an address may bear a secret.
 """
 
@@ -30,11 +30,11 @@ _MICROSECONDS = 1_000_000
 async def register(
     db: Database, vault: Vault, sender: Sender, *, app: App, url: str, format: str, actor: str, now: int
 ) -> Callback:
-    """Add an endpoint, once its address is one that may be sent to and, in a form that asks it, echoes.
+    """Add a callback, once its URL is allowed (SSRF) and, in the vendor's format, echoes.
 
-    The standard form sends nothing at this moment: its receiver could not check a signature yet.
+    The standard format sends nothing yet: its receiver does not know the secret before this call returns.
 
-    Raises: Refusal 51001 for what is wrong with the parameters, 51005 when the address does not prove itself.
+    Raises: ApiError 51001 for what is wrong with the parameters, 51005 if the URL is not verified.
     """
     problems, kind = callbacks.check_url(url), FORMATS.get(format)
     if kind is None:
@@ -68,21 +68,21 @@ async def register(
             secret_sealed=sealed,
             now=now,
         )
-        told = {"callback_id": callback_id, "host": urlsplit(url).hostname, "form": format}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ADDED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id, "host": urlsplit(url).hostname, "form": format}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ADDED, actor=actor, now=now, data=data)
         return await get(tx, app, callback_id)
 
     return await db.write(change)
 
 
 def secret_of(vault: Vault, app: App, callback: Callback) -> str | None:
-    """Return the endpoint's own secret, or None where its form signs with the masterSecret."""
+    """Return the callback's secret, or None where its format signs with the masterSecret."""
     sealed = callback.secret_sealed
     return vault.unseal(sealed, app_key=_bound(app)) if sealed is not None else None
 
 
 def secrets_of(vault: Vault, app: App, callback: Callback, *, now: int) -> tuple[str, ...]:
-    """Return the endpoint's own secrets that sign at `now`: during a rotation's overlap two."""
+    """Return the callback's secrets that sign at `now`: two during the overlap of a rotation."""
     found = [callback.secret_sealed]
     if (callback.old_secret_until or 0) > now:
         found.append(callback.old_secret_sealed)
@@ -90,17 +90,17 @@ def secrets_of(vault: Vault, app: App, callback: Callback, *, now: int) -> tuple
 
 
 async def remove(db: Database, *, app: App, callback_id: int, actor: str, now: int) -> None:
-    """Remove an endpoint; what still waited for it is not told any more.
+    """Remove a callback; its events in the outbox are not delivered any more.
 
-    Raises: Refusal 51004.
+    Raises: ApiError 51004.
     """
 
     async def change(tx: Tx) -> None:
         await app_rows.lock(tx, app.id)
         await get(tx, app, callback_id)
         await rows.update_deleted(tx, callback_id, now=now)
-        told = {"callback_id": callback_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REMOVED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REMOVED, actor=actor, now=now, data=data)
 
     await db.write(change)
 
@@ -108,9 +108,9 @@ async def remove(db: Database, *, app: App, callback_id: int, actor: str, now: i
 async def rotate(
     db: Database, vault: Vault, *, app: App, callback_id: int, overlap_s: int, actor: str, now: int
 ) -> Callback:
-    """Give an endpoint a new secret; for `overlap_s` seconds the old one signs too.
+    """Rotate the secret; for `overlap_s` seconds the old one signs too.
 
-    Raises: Refusal 51004; 51001 for a form that signs with the masterSecret.
+    Raises: ApiError 51004; 51001 for a format that signs with the masterSecret.
     """
     sealed = vault.seal(make_secret(secrets.token_bytes(SECRET_BYTES)), app_key=_bound(app))
 
@@ -128,8 +128,8 @@ async def rotate(
             )
         until = now + overlap_s * _MICROSECONDS if overlap_s else None
         await rows.update_secret(tx, callback, secret_sealed=sealed, old_secret_until=until)
-        told = {"callback_id": callback_id, "overlap_s": overlap_s}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ROTATED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id, "overlap_s": overlap_s}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ROTATED, actor=actor, now=now, data=data)
         return await get(tx, app, callback_id)
 
     return await db.write(change)
@@ -138,9 +138,9 @@ async def rotate(
 async def pause(
     db: Database, *, app: App, callback_id: int, why: str = callbacks.BY_HAND, actor: str, now: int
 ) -> Callback:
-    """Stop telling an endpoint; its events wait for it. One that is paused already stays as it is.
+    """Stop deliveries; events stay in the outbox. One that is paused already stays as it is.
 
-    Raises: Refusal 51004.
+    Raises: ApiError 51004.
     """
 
     async def change(tx: Tx) -> Callback:
@@ -149,17 +149,17 @@ async def pause(
         if callback.state == PAUSED:
             return callback
         await rows.update_state(tx, callback_id, state=PAUSED, why=why)
-        told = {"callback_id": callback_id, "why": why}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_PAUSED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id, "why": why}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_PAUSED, actor=actor, now=now, data=data)
         return await get(tx, app, callback_id)
 
     return await db.write(change)
 
 
 async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: int) -> Callback:
-    """Tell an endpoint again, all that waits at once and in order; also one that was not paused.
+    """Resume deliveries, all that is in the outbox at once and in order; also if it was not paused.
 
-    Raises: Refusal 51004.
+    Raises: ApiError 51004.
     """
 
     async def change(tx: Tx) -> Callback:
@@ -167,8 +167,8 @@ async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: i
         await get(tx, app, callback_id)
         await outbox.restart(tx, callback_id, now=now)
         await rows.update_state(tx, callback_id, state=ACTIVE, why="")
-        told = {"callback_id": callback_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESUMED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESUMED, actor=actor, now=now, data=data)
         return await get(tx, app, callback_id)
 
     return await db.write(change)

@@ -1,7 +1,7 @@
 """Take what is due from the outbox, say how it reads, and record what came of telling it.
 
-A row leaves the outbox in the transaction that records that it was taken, never before: whoever dies in
-between leaves a lease that runs out, and the event is told again.
+A row leaves the outbox in the transaction that records its delivery, never before. The lease of a process
+that dies in between expires, and the event is delivered again: at least once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PreparedDelivery(msgspec.Struct, frozen=True):
 
 
 async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[LeasedRow]:
-    """Lease due rows, of each endpoint (by id) up to the number wanted, for `lease_s` seconds."""
+    """Lease due rows, of each callback (by id) up to the number wanted, for `lease_s` seconds."""
     lease, until = secrets.token_hex(8), now + int(lease_s * 1_000_000)
 
     async def change(tx: Tx) -> list[LeasedRow]:
@@ -58,7 +58,7 @@ async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now:
 async def write(
     db: Reader, vault: Vault, row: LeasedRow, *, language: str, now: int
 ) -> PreparedDelivery | None:
-    """Return a claimed row as it is told now, or None if its endpoint is gone or paused meanwhile."""
+    """Return the request of a leased row, or None if its callback was removed or paused meanwhile."""
     callback = await rows.find_any(db, row.callback_id)
     app = await apps.find(db, callback.app_id) if callback else None
     if callback is None or app is None or callback.state != ACTIVE:
@@ -79,7 +79,7 @@ async def write(
 async def record(
     db: Database, prepared: PreparedDelivery, answer: Response, *, chance: float, at: int, now: int
 ) -> str:
-    """Record an attempt made at `at`, and take its row away or put it off; return why the endpoint is paused.
+    """Record an attempt made at `at`, delete or reschedule its row; return why the callback is paused.
 
     The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
     """
@@ -113,7 +113,7 @@ async def record(
 
 
 async def release(db: Database, row: LeasedRow) -> None:
-    """Give a claimed row back untold."""
+    """Release the lease of a row that was not sent."""
 
     async def change(tx: Tx) -> None:
         await outbox.release(tx, row)
@@ -122,7 +122,7 @@ async def release(db: Database, row: LeasedRow) -> None:
 
 
 async def sweep(db: Database, *, keep_days: int, now: int) -> int:
-    """Remove old deliveries, and what waits for endpoints that were removed; return how many rows went."""
+    """Delete old deliveries and the outbox of removed callbacks; return the number of rows."""
     before = now - keep_days * 86_400_000_000
     gone = 0
     while True:
@@ -157,7 +157,7 @@ async def _make_payload(db: Reader, history: Sequence[Event], language: str) -> 
     )
     if event.kind != Kind.REFUSED:
         return payload
-    told = msgspec.json.decode(event.data)
+    data = msgspec.json.decode(event.data)
     known = await reasons.list_(db)
     coded = [
         {
@@ -166,8 +166,8 @@ async def _make_payload(db: Reader, history: Sequence[Event], language: str) -> 
             "title": known[code].title.to(language),
             "advice": known[code].advice.to(language),
         }
-        for code, field in zip(told["reasons"], told["fields"], strict=True)
+        for code, field in zip(data["reasons"], data["fields"], strict=True)
         if code in known
     ]
-    line = refuse_reason(known, told["reasons"], told["note"], language)
+    line = refuse_reason(known, data["reasons"], data["note"], language)
     return msgspec.structs.replace(payload, refuse_reason=line, reasons=coded)

@@ -16,9 +16,9 @@ PAGE = 500
 
 
 async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, actor: str, now: int) -> None:
-    """Tell an endpoint once more of the event of one delivery.
+    """Deliver the event of one delivery to a callback again.
 
-    Raises: Refusal 51004.
+    Raises: ApiError 51004.
     """
     await get(db.read, app, callback_id)
     delivery = await deliveries.find(db.read, callback_id, delivery_id)
@@ -33,8 +33,8 @@ async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, 
         await outbox.promote_next(
             tx, callback_id, first=delivery.signature_id, last=delivery.signature_id, now=now
         )
-        told = {"callback_id": callback_id, "event_id": delivery.event_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESENT, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id, "event_id": delivery.event_id}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESENT, actor=actor, now=now, data=data)
 
     await db.write(change)
 
@@ -42,11 +42,11 @@ async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, 
 async def replay(
     db: Database, *, app: App, callback_id: int, since: int, until: int, actor: str, now: int
 ) -> int:
-    """Tell an endpoint once more of all that happened from `since` to before `until`; return how much.
+    """Replay to a callback all events from `since` to before `until`; return their number.
 
-    What waits for it already is told once. Signatures are done in pages, each in a transaction.
+    What is in the outbox already is delivered once. Signatures are replayed in pages, each in a transaction.
 
-    Raises: Refusal 51004; 51001 for a span that is none.
+    Raises: ApiError 51004; 51001 if `until` is not after `since`.
     """
     if since >= until:
         raise ApiError.of(
@@ -61,8 +61,8 @@ async def replay(
     async def begin(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
         callback = await get(tx, app, callback_id)
-        told = {"callback_id": callback_id, "since": since, "until": until}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REPLAYED, actor=actor, now=now, data=told)
+        data = {"callback_id": callback_id, "since": since, "until": until}
+        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REPLAYED, actor=actor, now=now, data=data)
         return callback
 
     callback = await db.write(begin)
