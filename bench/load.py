@@ -114,15 +114,17 @@ def run_wrk(
     with _Memory(pid) as memory:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    told = json.loads(line.removeprefix("RESULT "))
-    if told["errors"] or told["refused"]:
-        raise SystemExit(f"bench: {told['errors']} errors, {told['refused']} refusals: {' '.join(command)}")
+    result = json.loads(line.removeprefix("RESULT "))
+    if result["errors"] or result["refused"]:
+        raise SystemExit(
+            f"bench: {result['errors']} errors, {result['refused']} refusals: {' '.join(command)}"
+        )
     return Measure(
-        told["requests"] / (told["us"] / 1e6),
-        told["p50"] / 1000,
-        told["p99"] / 1000,
+        result["requests"] / (result["us"] / 1e6),
+        result["p50"] / 1000,
+        result["p99"] / 1000,
         memory.peak_mb,
-        told["requests"],
+        result["requests"],
     )
 
 

@@ -75,8 +75,8 @@ Session = Annotated[AsyncSession, Depends(get_session)]
 async def get_app(session: Session, given: Annotated[HTTPBasicCredentials, Depends(basic)]) -> Application:
     """Return the authenticated application."""
     found = await session.scalar(select(Application).where(Application.app_key == given.username))
-    told = hashlib.sha256(given.password.encode()).hexdigest()
-    if found is None or not secrets.compare_digest(told, found.secret_hash):
+    digest = hashlib.sha256(given.password.encode()).hexdigest()
+    if found is None or not secrets.compare_digest(digest, found.secret_hash):
         raise HTTPException(401)
     return found
 

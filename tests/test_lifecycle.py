@@ -58,7 +58,7 @@ class Row:
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Each rule asks the model what must come, then does it for real."""
+    """Each rule asks the model what must come, then does it on the server."""
 
     ids = Bundle("ids")
     open_machine: Callable[[], Stores]

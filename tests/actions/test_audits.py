@@ -1,4 +1,4 @@
-"""Who may decide what, and when: versions, leases, another look; nothing of another application."""
+"""Who may decide what, and when: versions, leases, reopening; nothing of another application."""
 
 from __future__ import annotations
 

@@ -16,6 +16,18 @@ NOT_ALLOWED = re.compile(
     r"|\bfor real\b|\banother look\b|\bunforeseen\b|\bfind out what is wrong\b|\bmend(?:s|ed|ing)?\b",
     re.I,
 )
+SOURCES = sorted(
+    path
+    for root in ("src", "tests", "bench")
+    for path in (ROOT / root).rglob("*")
+    if path.suffix in (".py", ".html", ".css", ".js", ".toml")
+    and path.name not in ("test_words.py", "htmx.min.js")
+)
+NOT_ALLOWED_IN_CODE = re.compile(
+    r"\btold\b|\bRefusal\b(?! reasons)|\bheard\b|\bhasten|\bsettled?\b|\bunforeseen\b|\bwhoever\b"
+    r"|\banother look\b"
+    r"|\bof (?:its|their) own(?!ers?)\b|\bfor real\b|(?<!UserInfo )(?<!token_)(?<!AWS_)\bendpoints?\b"
+)
 HAN = "[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
 
 
@@ -26,6 +38,16 @@ def _name(path: Path) -> str:
 @pytest.mark.parametrize("path", PAGES, ids=_name)
 def test_a_page_uses_the_standard_terms(path: Path) -> None:
     assert not NOT_ALLOWED.findall(path.read_text("utf-8"))
+
+
+def test_the_code_uses_the_standard_terms() -> None:
+    found = {
+        f"{_name(path)}:{number}": words
+        for path in SOURCES
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if (words := NOT_ALLOWED_IN_CODE.findall(line))
+    }
+    assert not found
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path.parent == ROOT], ids=_name)

@@ -1,4 +1,4 @@
-"""Take what is due from the outbox, say how it reads, and record what came of telling it.
+"""Lease what is due in the outbox, prepare its request, and record the attempt.
 
 A row leaves the outbox in the transaction that records its delivery, never before. The lease of a process
 that dies in between expires, and the event is delivered again: at least once.

@@ -1,6 +1,6 @@
 """The audit log: append-only, one hash chain per subject.
 
-The hash of an event is the SHA-256 of the previous hash and of its own fields, so a changed, missing or
+The hash of an event is the SHA-256 of the previous hash and the fields of the event, so a changed, missing or
 reordered row breaks the chain from there on.
 """
 

@@ -98,7 +98,7 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
     for name in ("trusted_proxies", "callback_networks"):
         networks(name, getattr(settings, name))
     if with_demo and not settings.database_url.startswith("sqlite:"):
-        raise SetupError("demo: requires a SQLite database in a data folder of its own")
+        raise SetupError("demo: requires a SQLite database in a data folder without other applications")
     stores = await open_stores(settings)
     try:
         if test_delay_ms is not None:

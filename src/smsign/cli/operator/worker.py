@@ -1,4 +1,4 @@
-"""`smsign worker`: the background tasks of a server, in a process of their own."""
+"""`smsign worker`: the background tasks of a server, without the server."""
 
 from __future__ import annotations
 
