@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from tests.browser.chromium import launch
 
@@ -33,12 +33,16 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             cookie = {"name": "smsign_session", "value": token, "url": f"{url}/console"}
             context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+
+        def on_error(error: Error) -> None:
+            if page.url.startswith(url):  # not on a page of the identity provider
+                errors.append(str(error))
 
         def on_console(message: ConsoleMessage) -> None:
             if "Content Security" in message.text and message.location["url"].startswith(url):
                 errors.append(message.text)
 
+        page.on("pageerror", on_error)
         page.on("console", on_console)
         return page
 

@@ -71,9 +71,9 @@ def test_the_reference_fits_the_screen_without_scripts(
         "签名列表" if locale == "zh-CN" else "List signatures"
     ).click()
     assert page.url == f"{server.url}/reference#list"
-    answer = page.locator("#list details.answer").filter(has_text="400")
-    answer.locator("summary").click()
-    assert answer.get_by_text("not a whole number from 1 to 100").is_visible()
+    response = page.locator("#list details.response").filter(has_text="400")
+    response.locator("summary").click()
+    assert response.get_by_text("not a whole number from 1 to 100").is_visible()
     for box in (page.locator("main").bounding_box(), page.locator("#list table").first.bounding_box()):
         assert box is not None
         assert box["x"] + box["width"] <= width, "the page is wider than the screen"
