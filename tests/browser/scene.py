@@ -154,7 +154,7 @@ async def _add_callback(stores: Stores, key: Key, sign_id: int) -> int:
                 kind = ("signature.submitted", "signature.refused")[seq - 1]
                 body = f'{{"type":"{kind}","data":{{"sign_id":{sign_id},"sign":"极光短信","seq":{seq}}}}}'
                 sent = OutgoingRequest("POST", callback.url, {"webhook-id": f"evt_{seq}"}, body)
-                await deliveries.insert(tx, row, kind=kind, sent=sent, answer=answer, at=now)
+                await deliveries.insert(tx, row, kind=kind, request=sent, response=answer, at=now)
 
             await stores.db.write(change)
     return callback.id

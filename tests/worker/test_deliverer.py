@@ -87,10 +87,10 @@ async def test_expired_lease_is_taken_over_and_the_late_worker_changes_nothing(
     scene.now += 6 * SECOND
     (row,) = await deliveries.claim(db, {callback.id: 9}, lease_s=5, now=scene.now)
     for each in (late, row):
-        prepared = await deliveries.write(db.read, vault, each, language="en", now=scene.now)
+        prepared = await deliveries.prepare(db.read, vault, each, language="en", now=scene.now)
         assert prepared is not None
-        response = await scene.sender.send(prepared.sent)
-        await deliveries.record(db, prepared, response, chance=0, at=scene.now, now=scene.now)
+        response = await scene.sender.send(prepared.request)
+        await deliveries.record_attempt(db, prepared, response, chance=0, at=scene.now, now=scene.now)
         assert [row[1] for row in await scene.waiting(callback)] == ([1, 2] if each is late else [2])
     assert len(await scene.deliveries(callback)) == 2
 

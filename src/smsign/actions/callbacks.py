@@ -1,12 +1,13 @@
-"""Register a callback, remove it, rotate its secret, pause and resume it.
+"""Register and remove callbacks, rotate their secrets, pause and resume them.
 
-Each change is an event of the application's own chain. The ledger names a callback by its id and host: the
-rest of an address may bear a secret.
+Each change is an event of the application. The event contains only the id and host of a callback, since the
+rest of its URL may contain secrets.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from smsign.domain import callbacks
@@ -24,17 +25,16 @@ from smsign.storage.vault import Vault
 
 ECHO_CHARACTERS = 8
 SECRET_BYTES = 32
-_MICROSECONDS = 1_000_000
 
 
 async def register(
     db: Database, vault: Vault, sender: Sender, *, app: App, url: str, format: str, actor: str, now: int
 ) -> Callback:
-    """Add a callback, once its URL is allowed (SSRF) and, in the vendor's format, echoes.
+    """Register a callback after checking its address (SSRF) and, if the format requires it, its echo.
 
-    The standard format sends nothing yet: its receiver does not know the secret before this call returns.
+    The standard format has no echo: the receiver does not have the secret yet.
 
-    Raises: ApiError 51001 for what is wrong with the parameters, 51005 if the URL is not verified.
+    Raises: ApiError 51001 for invalid parameters, 51005 if the check of the address fails.
     """
     problems, kind = callbacks.check_url(url), FORMATS.get(format)
     if kind is None:
@@ -51,14 +51,14 @@ async def register(
         )
     if problems or kind is None:
         raise ApiError(Code.INVALID_PARAMETER, problems)
-    _check_room(await rows.list_(db.read, app.id), url, format)
+    _check_new(await rows.list_(db.read, app.id), url, format)
     await _verify(sender, url, echoes=kind.echoes)
     secret = make_secret(secrets.token_bytes(SECRET_BYTES)) if kind.own_secret else None
     sealed = vault.seal(secret, app_key=_bound(app)) if secret else None
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
-        _check_room(await rows.list_(tx, app.id), url, format)
+        _check_new(await rows.list_(tx, app.id), url, format)
         callback_id = await rows.insert(
             tx,
             app_id=app.id,
@@ -76,13 +76,13 @@ async def register(
 
 
 def secret_of(vault: Vault, app: App, callback: Callback) -> str | None:
-    """Return the callback's secret, or None where its format signs with the masterSecret."""
+    """Return the secret of a callback, or None if its format signs with the masterSecret."""
     sealed = callback.secret_sealed
     return vault.unseal(sealed, app_key=_bound(app)) if sealed is not None else None
 
 
 def secrets_of(vault: Vault, app: App, callback: Callback, *, now: int) -> tuple[str, ...]:
-    """Return the callback's secrets that sign at `now`: two during the overlap of a rotation."""
+    """Return the secrets of a callback that sign at `now`: two during the overlap of a rotation."""
     found = [callback.secret_sealed]
     if (callback.old_secret_until or 0) > now:
         found.append(callback.old_secret_sealed)
@@ -90,33 +90,27 @@ def secrets_of(vault: Vault, app: App, callback: Callback, *, now: int) -> tuple
 
 
 async def remove(db: Database, *, app: App, callback_id: int, actor: str, now: int) -> None:
-    """Remove a callback; its events in the outbox are not delivered any more.
+    """Remove a callback (soft delete); its undelivered events are discarded.
 
     Raises: ApiError 51004.
     """
 
-    async def change(tx: Tx) -> None:
-        await app_rows.lock(tx, app.id)
-        await get(tx, app, callback_id)
-        await rows.update_deleted(tx, callback_id, now=now)
-        data = {"callback_id": callback_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REMOVED, actor=actor, now=now, data=data)
+    async def apply(tx: Tx, callback: Callback) -> None:
+        await rows.update_deleted(tx, callback.id, now=now)
 
-    await db.write(change)
+    await update(db, app, callback_id, Kind.CALLBACK_REMOVED, apply, actor, now)
 
 
 async def rotate(
     db: Database, vault: Vault, *, app: App, callback_id: int, overlap_s: int, actor: str, now: int
 ) -> Callback:
-    """Rotate the secret; for `overlap_s` seconds the old one signs too.
+    """Give a callback a new secret; for `overlap_s` seconds the old one signs too.
 
     Raises: ApiError 51004; 51001 for a format that signs with the masterSecret.
     """
     sealed = vault.seal(make_secret(secrets.token_bytes(SECRET_BYTES)), app_key=_bound(app))
 
-    async def change(tx: Tx) -> Callback:
-        await app_rows.lock(tx, app.id)
-        callback = await get(tx, app, callback_id)
+    async def apply(tx: Tx, callback: Callback) -> None:
         if callback.secret_sealed is None:
             raise ApiError.of(
                 Code.INVALID_PARAMETER,
@@ -126,50 +120,67 @@ async def rotate(
                 "rotate the application's masterSecret instead",
                 "请更换应用的 masterSecret",
             )
-        until = now + overlap_s * _MICROSECONDS if overlap_s else None
+        until = now + overlap_s * 1_000_000 if overlap_s else None
         await rows.update_secret(tx, callback, secret_sealed=sealed, old_secret_until=until)
-        data = {"callback_id": callback_id, "overlap_s": overlap_s}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ROTATED, actor=actor, now=now, data=data)
-        return await get(tx, app, callback_id)
 
-    return await db.write(change)
+    return await update(
+        db, app, callback_id, Kind.CALLBACK_ROTATED, apply, actor, now, {"overlap_s": overlap_s}
+    )
 
 
 async def pause(
     db: Database, *, app: App, callback_id: int, why: str = callbacks.BY_HAND, actor: str, now: int
 ) -> Callback:
-    """Stop deliveries; events stay in the outbox. One that is paused already stays as it is.
+    """Pause deliveries to a callback, unless they are paused; events stay in the outbox.
 
     Raises: ApiError 51004.
+    """
+
+    async def apply(tx: Tx, callback: Callback) -> bool:
+        if callback.state != PAUSED:
+            await rows.update_state(tx, callback.id, state=PAUSED, why=why)
+        return callback.state != PAUSED
+
+    return await update(db, app, callback_id, Kind.CALLBACK_PAUSED, apply, actor, now, {"why": why})
+
+
+async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: int) -> Callback:
+    """Resume deliveries to a callback, and retry all its events now; even if it was not paused.
+
+    Raises: ApiError 51004.
+    """
+
+    async def apply(tx: Tx, callback: Callback) -> None:
+        await outbox.restart(tx, callback.id, now=now)
+        await rows.update_state(tx, callback.id, state=ACTIVE, why="")
+
+    return await update(db, app, callback_id, Kind.CALLBACK_RESUMED, apply, actor, now)
+
+
+async def update(
+    db: Database,
+    app: App,
+    callback_id: int,
+    kind: Kind,
+    apply: Callable[[Tx, Callback], Awaitable[bool | None]],
+    actor: str,
+    now: int,
+    data: Mapping[str, object] = {},
+) -> Callback:
+    """Lock the application, apply a change to a callback, and record the event; return the callback after it.
+
+    If `apply` returns False, nothing has changed and no event is recorded.
+
+    Raises: ApiError 51004, and what `apply` raises.
     """
 
     async def change(tx: Tx) -> Callback:
         await app_rows.lock(tx, app.id)
         callback = await get(tx, app, callback_id)
-        if callback.state == PAUSED:
-            return callback
-        await rows.update_state(tx, callback_id, state=PAUSED, why=why)
-        data = {"callback_id": callback_id, "why": why}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_PAUSED, actor=actor, now=now, data=data)
-        return await get(tx, app, callback_id)
-
-    return await db.write(change)
-
-
-async def resume(db: Database, *, app: App, callback_id: int, actor: str, now: int) -> Callback:
-    """Resume deliveries, all that is in the outbox at once and in order; also if it was not paused.
-
-    Raises: ApiError 51004.
-    """
-
-    async def change(tx: Tx) -> Callback:
-        await app_rows.lock(tx, app.id)
-        await get(tx, app, callback_id)
-        await outbox.restart(tx, callback_id, now=now)
-        await rows.update_state(tx, callback_id, state=ACTIVE, why="")
-        data = {"callback_id": callback_id}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_RESUMED, actor=actor, now=now, data=data)
-        return await get(tx, app, callback_id)
+        if await apply(tx, callback) is not False:
+            event = {"callback_id": callback_id, **data}
+            await events.append(tx, Subject.APP, app.id, kind, actor=actor, now=now, data=event)
+        return await rows.find(tx, app.id, callback_id) or callback
 
     return await db.write(change)
 
@@ -185,7 +196,7 @@ async def get(db: Reader, app: App, callback_id: int) -> Callback:
     return callback
 
 
-def _check_room(known: list[Callback], url: str, format: str) -> None:
+def _check_new(known: list[Callback], url: str, format: str) -> None:
     if any((each.url, each.format) == (url, format) for each in known):
         raise ApiError.of(
             Code.INVALID_PARAMETER,

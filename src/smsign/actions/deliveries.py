@@ -1,7 +1,7 @@
-"""Lease what is due in the outbox, prepare its request, and record the attempt.
+"""The steps of a delivery: lease a due row of the outbox, build its request, record the attempt.
 
-A row leaves the outbox in the transaction that records its delivery, never before. The lease of a process
-that dies in between expires, and the event is delivered again: at least once.
+Delivery is at-least-once: a row is deleted in the transaction that records its success. After a crash in
+between, its lease expires and the event is delivered again.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from smsign.storage.vault import Vault
 
 ACTOR = "system:worker"
 NONCE_BYTES = 8
-WELL_AGAIN = 3
-"""So many failures in a row, then one success: what waits for another try is due at once."""
+RECOVERED_AFTER = 3
+"""A success after this many consecutive failures makes all waiting retries due at once."""
 SWEEP_ROWS = 1000
 
 
 class PreparedDelivery(msgspec.Struct, frozen=True):
-    """A claimed row with all that it takes to tell it."""
+    """A leased row with the request that delivers it."""
 
     row: LeasedRow
     app: App
     callback: Callback
     kind: str
-    sent: OutgoingRequest
+    request: OutgoingRequest
 
 
 async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now: int) -> list[LeasedRow]:
-    """Lease due rows, of each callback (by id) up to the number wanted, for `lease_s` seconds."""
+    """Lease due rows for `lease_s` seconds; `wanted` has the maximum number by callback id."""
     lease, until = secrets.token_hex(8), now + int(lease_s * 1_000_000)
 
     async def change(tx: Tx) -> list[LeasedRow]:
@@ -55,10 +55,10 @@ async def claim(db: Database, wanted: Mapping[int, int], *, lease_s: float, now:
     return await db.write(change)
 
 
-async def write(
+async def prepare(
     db: Reader, vault: Vault, row: LeasedRow, *, language: str, now: int
 ) -> PreparedDelivery | None:
-    """Return the request of a leased row, or None if its callback was removed or paused meanwhile."""
+    """Return the delivery of a leased row, or None if its callback was removed or paused meanwhile."""
     callback = await rows.find_any(db, row.callback_id)
     app = await apps.find(db, callback.app_id) if callback else None
     if callback is None or app is None or callback.state != ACTIVE:
@@ -72,39 +72,38 @@ async def write(
         sealed = await apps.get_sealed(db, app.id)
         keys = Keys(app.app_key, (vault.unseal(sealed, app_key=app.app_key),))
     payload = await _make_payload(db, history, language)
-    sent = format.build(payload, url=callback.url, keys=keys, now=now, nonce=secrets.token_hex(NONCE_BYTES))
-    return PreparedDelivery(row, app, callback, payload.kind, sent)
+    nonce = secrets.token_hex(NONCE_BYTES)
+    request = format.build(payload, url=callback.url, keys=keys, now=now, nonce=nonce)
+    return PreparedDelivery(row, app, callback, payload.kind, request)
 
 
-async def record(
-    db: Database, prepared: PreparedDelivery, answer: Response, *, chance: float, at: int, now: int
+async def record_attempt(
+    db: Database, prepared: PreparedDelivery, response: Response, *, chance: float, at: int, now: int
 ) -> str:
-    """Record an attempt made at `at`, delete or reschedule its row; return why the callback is paused.
+    """Record an attempt made at `at`, and delete its row or schedule a retry.
 
-    The text is empty while it is not. `chance` spreads the next try, between -1 and 1.
+    Return why the callback was paused, or an empty text. `chance`, between -1 and 1, is for the jitter.
     """
     row, format = prepared.row, FORMATS[prepared.callback.format]
     failed = row.attempts + 1
 
     async def change(tx: Tx) -> tuple[str, bool]:
         await outbox.lock_signature(tx, row.signature_id)
-        await deliveries.insert(tx, row, kind=prepared.kind, sent=prepared.sent, answer=answer, at=at)
-        if answer.is_success:
+        kind, request = prepared.kind, prepared.request
+        await deliveries.insert(tx, row, kind=kind, request=request, response=response, at=at)
+        if response.is_success:
             if await outbox.delete(tx, row):
                 await _promote_next(tx, row, now)
-            return "", await rows.clear_failures(tx, row.callback_id) >= WELL_AGAIN
-        due_at = callbacks.next_attempt_at(format, answer, failed=failed, now=now, chance=chance)
+            return "", await rows.clear_failures(tx, row.callback_id) >= RECOVERED_AFTER
+        due_at = callbacks.next_attempt_at(format, response, failed=failed, now=now, chance=chance)
         if await outbox.reschedule(tx, row, due_at=due_at):
             await _promote_next(tx, row, now)
         in_a_row = await rows.count_failure(tx, row.callback_id, now=now)
-        return callbacks.pause_reason(format, answer, failed=failed, in_a_row=in_a_row), False
+        return callbacks.pause_reason(format, response, failed=failed, in_a_row=in_a_row), False
 
-    async def retry_now(tx: Tx) -> None:
-        await outbox.retry_now(tx, row.callback_id, now=now)
-
-    why, well_again = await db.write(change)
-    if well_again:
-        await db.write(retry_now)
+    why, recovered = await db.write(change)
+    if recovered:
+        await db.write(lambda tx: outbox.retry_now(tx, row.callback_id, now=now))
     if why:
         await callback_actions.pause(
             db, app=prepared.app, callback_id=row.callback_id, why=why, actor=ACTOR, now=now
@@ -114,29 +113,25 @@ async def record(
 
 async def release(db: Database, row: LeasedRow) -> None:
     """Release the lease of a row that was not sent."""
-
-    async def change(tx: Tx) -> None:
-        await outbox.release(tx, row)
-
-    await db.write(change)
+    await db.write(lambda tx: outbox.release(tx, row))
 
 
 async def sweep(db: Database, *, keep_days: int, now: int) -> int:
-    """Delete old deliveries and the outbox of removed callbacks; return the number of rows."""
+    """Delete old deliveries and the events of removed callbacks; return the number of rows."""
     before = now - keep_days * 86_400_000_000
-    gone = 0
+    total = 0
     while True:
 
         async def change(tx: Tx) -> int:
-            swept = await outbox.sweep(tx, limit=SWEEP_ROWS)
+            deleted = await outbox.sweep(tx, limit=SWEEP_ROWS)
             if keep_days:
-                swept += await deliveries.sweep(tx, before=before, limit=SWEEP_ROWS)
-            return swept
+                deleted += await deliveries.sweep(tx, before=before, limit=SWEEP_ROWS)
+            return deleted
 
-        swept = await db.write(change)
-        gone += swept
-        if not swept:
-            return gone
+        deleted = await db.write(change)
+        total += deleted
+        if not deleted:
+            return total
 
 
 async def _promote_next(tx: Tx, row: LeasedRow, now: int) -> None:

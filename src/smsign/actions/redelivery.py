@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.actions.callbacks import get
+from smsign.actions.callbacks import get, update
 from smsign.domain import callbacks
 from smsign.domain.apps import App
 from smsign.domain.callbacks import Callback
@@ -16,7 +16,7 @@ PAGE = 500
 
 
 async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, actor: str, now: int) -> None:
-    """Deliver the event of one delivery to a callback again.
+    """Deliver the event of a delivery to the callback again.
 
     Raises: ApiError 51004.
     """
@@ -42,11 +42,11 @@ async def resend(db: Database, *, app: App, callback_id: int, delivery_id: int, 
 async def replay(
     db: Database, *, app: App, callback_id: int, since: int, until: int, actor: str, now: int
 ) -> int:
-    """Replay to a callback all events from `since` to before `until`; return their number.
+    """Deliver all events from `since` until before `until` to the callback again; return their number.
 
-    What is in the outbox already is delivered once. Signatures are replayed in pages, each in a transaction.
+    Events that are in the outbox already are not added again. Each page of signatures is one transaction.
 
-    Raises: ApiError 51004; 51001 if `until` is not after `since`.
+    Raises: ApiError 51004; 51001 for an empty period.
     """
     if since >= until:
         raise ApiError.of(
@@ -58,15 +58,12 @@ async def replay(
             "请给出更晚的时间",
         )
 
-    async def begin(tx: Tx) -> Callback:
-        await app_rows.lock(tx, app.id)
-        callback = await get(tx, app, callback_id)
-        data = {"callback_id": callback_id, "since": since, "until": until}
-        await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_REPLAYED, actor=actor, now=now, data=data)
-        return callback
+    async def nothing(tx: Tx, callback: Callback) -> None:
+        pass
 
-    callback = await db.write(begin)
-    put, after = 0, 0
+    period = {"since": since, "until": until}
+    callback = await update(db, app, callback_id, Kind.CALLBACK_REPLAYED, nothing, actor, now, period)
+    total, after = 0, 0
     while True:
 
         async def page(tx: Tx, after: int = after) -> tuple[int, int]:
@@ -89,6 +86,6 @@ async def replay(
             return count, last
 
         count, after = await db.write(page)
-        put += count
+        total += count
         if not after:
-            return put
+            return total

@@ -157,15 +157,15 @@ class Deliverer:
 
     async def _deliver(self, row: LeasedRow) -> None:
         db, at = self._stores.db, self._now()
-        prepared = await actions.write(
+        prepared = await actions.prepare(
             db.read, self._stores.vault, row, language=self._settings.language, now=at
         )
         if prepared is None:
             await actions.release(db, row)
             return
-        response = await self._sender.send(prepared.sent)
+        response = await self._sender.send(prepared.request)
         chance = random.uniform(-1, 1)  # noqa: S311
-        why = await actions.record(db, prepared, response, chance=chance, at=at, now=self._now())
+        why = await actions.record_attempt(db, prepared, response, chance=chance, at=at, now=self._now())
         if not response.is_success and response.retry_after_s:
             pause_s = min(response.retry_after_s, RETRY_AFTER_MAX_S)
             self._retry_after[row.callback_id] = self._now() + int(pause_s * 1_000_000)

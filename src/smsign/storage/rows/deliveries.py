@@ -34,7 +34,7 @@ async def list_(
 
 
 async def insert(
-    tx: Tx, row: LeasedRow, *, kind: str, sent: OutgoingRequest, answer: Response, at: int
+    tx: Tx, row: LeasedRow, *, kind: str, request: OutgoingRequest, response: Response, at: int
 ) -> None:
     """Record an attempt."""
     await tx.run(
@@ -47,15 +47,15 @@ async def insert(
         row.seq,
         kind,
         row.attempts + 1,
-        DELIVERED if answer.is_success else FAILED,
+        DELIVERED if response.is_success else FAILED,
         at,
-        answer.ms,
-        sent.url,
-        msgspec.json.encode(sent.headers).decode(),
-        sent.body,
-        answer.status,
-        answer.text,
-        answer.error,
+        response.ms,
+        request.url,
+        msgspec.json.encode(request.headers).decode(),
+        request.body,
+        response.status,
+        response.text,
+        response.error,
     )
 
 
