@@ -147,7 +147,7 @@ def s3() -> Iterator[dict[str, str]]:
     }
     client = boto3.client(
         "s3",
-        callback_url=env["AWS_ENDPOINT"],
+        endpoint_url=env["AWS_ENDPOINT"],
         aws_access_key_id="test",
         aws_secret_access_key="test",
         region_name="us-east-1",

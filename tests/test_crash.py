@@ -25,7 +25,7 @@ ROUNDS = 20
 IMAGES = [noise(seed=seed) for seed in range(8)]
 
 
-def test_of_200_concurrent_creates_over_4_processes_exactly_one_passes(start: Callable[..., Server]) -> None:
+def test_exactly_one_of_200_concurrent_creates_succeeds(start: Callable[..., Server]) -> None:
     server = start(workers=4)
     app = server.make_app()
 
@@ -43,7 +43,7 @@ def test_of_200_concurrent_creates_over_4_processes_exactly_one_passes(start: Ca
     assert server.json("events", "verify")["fault"] is None
 
 
-def test_no_kill_loses_what_was_answered(start: Callable[..., Server]) -> None:
+def test_no_committed_submission_is_lost_after_a_kill(start: Callable[..., Server]) -> None:
     server = start(workers=2)
     dice = random.Random(7)
     answered: list[tuple[Key, int, str, bytes | None]] = []
@@ -117,7 +117,7 @@ async def _check_whole(stores: Stores, answered: list[tuple[Key, int, str, bytes
     assert outbox[0] > 50
 
 
-def test_what_is_in_flight_at_a_stop_is_answered(start: Callable[..., Server]) -> None:
+def test_a_graceful_shutdown_answers_requests_in_flight(start: Callable[..., Server]) -> None:
     server = start()
     app = server.make_app()
     result: list[httpx.Response] = []
@@ -152,7 +152,7 @@ def test_what_is_in_flight_at_a_stop_is_answered(start: Callable[..., Server]) -
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_memory_stays_small(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_memory_is_bounded_under_concurrent_uploads(start: Callable[..., Server], tmp_path: Path) -> None:
     server = start()
     idle = _resident_mb(server.pid)
     assert idle < 120, f"{idle:.0f} MB when idle"

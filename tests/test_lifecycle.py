@@ -248,7 +248,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert verdict.fault is None
 
 
-def test_the_lifecycle_is_the_models(make_database_url: Callable[[Path], str], engine: str) -> None:
+def test_the_lifecycle_matches_the_model(make_database_url: Callable[[Path], str], engine: str) -> None:
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         opened = runner.run(

@@ -67,13 +67,13 @@ async def _status(stores: Stores, app: App, signature_id: int) -> int:
     return found.status
 
 
-def test_there_is_a_content_for_every_coded_reason_and_each_may_be_submitted() -> None:
+def test_every_coded_reason_has_a_valid_sandbox_content() -> None:
     assert list(contents.REFUSALS.values()) == list(REASONS)
     assert all(2 <= len(content) <= 8 for content in (*contents.REFUSALS, contents.PASSES, contents.PENDING))
 
 
 @pytest.mark.parametrize("content", [contents.PASSES, contents.PENDING, "极光推送", *contents.REFUSALS])
-async def test_a_content_says_what_becomes_of_it_in_the_submissions_own_transaction(
+async def test_the_content_determines_the_decision_in_the_transaction_of_the_submission(
     stores: Stores, content: str
 ) -> None:
     app = await _app(stores, delay_ms=0)
@@ -97,7 +97,7 @@ async def test_a_content_says_what_becomes_of_it_in_the_submissions_own_transact
     assert (await events.verify(stores.db)).fault is None
 
 
-async def test_a_refused_one_is_submitted_again_and_decided_again(stores: Stores) -> None:
+async def test_a_resubmitted_signature_is_decided_again(stores: Stores) -> None:
     app = await _app(stores, delay_ms=0, by_hand=True)
     signature_id = await _submit(stores, app, "测试模糊")
     assert await _status(stores, app, signature_id) == 2
@@ -106,7 +106,7 @@ async def test_a_refused_one_is_submitted_again_and_decided_again(stores: Stores
     assert (await app_rows.get(stores.db.read, app.name)).in_use_id is None
 
 
-async def test_a_delay_is_kept_and_many_who_look_at_once_decide_once(stores: Stores) -> None:
+async def test_concurrent_processes_decide_once_after_the_delay(stores: Stores) -> None:
     late = [await _app(stores, delay_ms=2000) for _ in range(5)]
     ids = [await _submit(stores, app, "测试格式") for app in late]
     waiting = await _submit(stores, await _app(stores, delay_ms=0), contents.PENDING)
@@ -128,7 +128,7 @@ async def test_a_delay_is_kept_and_many_who_look_at_once_decide_once(stores: Sto
     assert await sandbox.decide_due(stores.db, now=NOW + 9 * SECOND) is None
 
 
-async def test_what_is_withdrawn_or_decided_by_a_person_meanwhile_is_left_alone(stores: Stores) -> None:
+async def test_a_signature_that_was_deleted_or_decided_meanwhile_is_not_decided(stores: Stores) -> None:
     app, other = await _app(stores, delay_ms=1000), await _app(stores, delay_ms=1000)
     gone, passed = await _submit(stores, app, "测试格式"), await _submit(stores, other, "测试格式")
     await signatures.delete(stores.db, app=app, signature_id=gone, actor="app:test", now=NOW)
@@ -138,7 +138,9 @@ async def test_what_is_withdrawn_or_decided_by_a_person_meanwhile_is_left_alone(
     assert await decisions.find(stores.db.read, app.id, gone, 1) is None
 
 
-async def test_more_than_one_page_of_them_is_decided(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_several_pages_of_due_signatures_are_decided(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sandbox, "PAGE", 3)
     late = [await _app(stores, delay_ms=1) for _ in range(8)]
     ids = [await _submit(stores, app, "测试通过") for app in late]
@@ -146,7 +148,7 @@ async def test_more_than_one_page_of_them_is_decided(stores: Stores, monkeypatch
     assert [await _status(stores, app, each) for app, each in zip(late, ids, strict=True)] == [1] * 8
 
 
-async def test_what_is_put_up_for_another_look_decides_itself_again(stores: Stores) -> None:
+async def test_a_reopened_signature_is_decided_again(stores: Stores) -> None:
     app = await _app(stores, delay_ms=0)
     signature_id = await _submit(stores, app, "测试模糊")
     await audits.reopen(stores.db, signature_id=signature_id, reason="again", actor="test:admin", now=NOW)
@@ -155,7 +157,7 @@ async def test_what_is_put_up_for_another_look_decides_itself_again(stores: Stor
     assert await _status(stores, app, signature_id) == 2
 
 
-async def test_only_what_stays_pending_waits_at_the_desk_and_bears_a_mark(stores: Stores) -> None:
+async def test_only_pending_sandbox_signatures_are_in_the_queue_and_they_are_marked(stores: Stores) -> None:
     app, other = await _app(stores, delay_ms=60_000), await _app(stores, delay_ms=0)
     ordinary = await _app(stores, delay_ms=None)
     await _submit(stores, app, "测试通过")
@@ -173,13 +175,13 @@ async def test_only_what_stays_pending_waits_at_the_desk_and_bears_a_mark(stores
     assert (await statistics.get_waits(stores.db.scan, 0)).decided == 0
 
 
-async def test_a_delay_out_of_bounds_is_refused(stores: Stores) -> None:
+async def test_a_delay_out_of_bounds_is_an_error(stores: Stores) -> None:
     for delay_ms in (-1, 86_400_001):
         with pytest.raises(InvalidInput, match="delay_ms"):
             await _app(stores, delay_ms=delay_ms)
 
 
-def test_the_command_line_makes_and_shows_them(server: Server) -> None:
+def test_the_command_line_creates_and_shows_test_applications(server: Server) -> None:
     name = f"t{time.time_ns()}"
     made = server.json("app", "create", name, "--test", "--delay-ms", "250")
     assert (made["test"], made["test_delay_ms"]) == (True, 250)
@@ -190,7 +192,7 @@ def test_the_command_line_makes_and_shows_them(server: Server) -> None:
     assert "--delay-ms requires --test" in wrong.stderr
 
 
-def test_the_console_makes_them_and_marks_them(start: Callable[..., Server]) -> None:
+def test_the_console_creates_and_marks_test_applications(start: Callable[..., Server]) -> None:
     server = start()
     name = f"t{time.time_ns()}"
     token = server.make_account(f"o{time.time_ns()}", "owner", "auditor")
@@ -207,7 +209,7 @@ def test_the_console_makes_them_and_marks_them(start: Callable[..., Server]) -> 
 
 
 @pytest.mark.slow
-def test_a_decision_is_made_once_whatever_is_killed(start: Callable[..., Server]) -> None:
+def test_a_decision_is_made_once_after_a_crash(start: Callable[..., Server]) -> None:
     server = start(workers=2)
     made = [server.json("app", "create", f"late{n}", "--test", "--delay-ms", "700") for n in range(4)]
     ids: list[int] = []

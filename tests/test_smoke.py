@@ -8,7 +8,7 @@ from tests.images import noise
 from tests.running import Server
 
 
-def test_a_signature_lives_its_whole_life(server: Server) -> None:
+def test_create_refuse_modify_pass_query_and_delete(server: Server) -> None:
     app = server.make_app()
     with httpx.Client(base_url=server.url, auth=app.auth) as api:
         created = api.post("/v1/sign", files={"sign": (None, "极光推送"), "image0": ("a.png", noise())})

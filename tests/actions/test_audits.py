@@ -27,7 +27,7 @@ LEASE_S = 120
 ANN, BEN = "account:ann", "account:ben"
 
 
-async def test_a_decision_counts_for_the_version_that_was_looked_at(stores: Stores) -> None:
+async def test_a_decision_on_an_outdated_version_is_an_error(stores: Stores) -> None:
     app = await make_app(stores)
     sign_id = await submit(stores, app)
     await decide(stores, sign_id, passed=False, version=1)
@@ -39,7 +39,9 @@ async def test_a_decision_counts_for_the_version_that_was_looked_at(stores: Stor
         await decide(stores, sign_id, passed=False, version=2)
 
 
-async def test_what_one_auditor_has_no_other_takes_or_decides_until_the_lease_is_over(stores: Stores) -> None:
+async def test_a_leased_signature_is_locked_for_others_until_the_lease_expires(
+    stores: Stores,
+) -> None:
     sign_id = await submit(stores, await make_app(stores))
     now = next(clock)
     end = now + LEASE_S * 1_000_000
@@ -59,7 +61,7 @@ async def test_what_one_auditor_has_no_other_takes_or_decides_until_the_lease_is
     assert await leases.find(stores.db.read, sign_id, now=end) is None
 
 
-async def test_what_is_withdrawn_is_on_nobodys_desk_and_can_be_submitted_again(stores: Stores) -> None:
+async def test_withdrawing_releases_the_lease_and_allows_resubmission(stores: Stores) -> None:
     app = await make_app(stores)
     sign_id = await submit(stores, app)
     now = next(clock)
@@ -73,7 +75,7 @@ async def test_what_is_withdrawn_is_on_nobodys_desk_and_can_be_submitted_again(s
     assert await submit(stores, app, sign_id) == sign_id
 
 
-async def test_what_gets_another_look_is_used_no_more_and_keeps_its_decision(stores: Stores) -> None:
+async def test_a_reopened_signature_is_not_in_use_and_keeps_its_decision(stores: Stores) -> None:
     app = await make_app(stores)
     sign_id = await submit(stores, app)
     await decide(stores, sign_id, passed=True)
@@ -91,7 +93,7 @@ async def test_what_gets_another_look_is_used_no_more_and_keeps_its_decision(sto
     assert (await events.verify(stores.db)).fault is None
 
 
-async def test_another_look_waits_for_the_one_in_the_audit(stores: Stores) -> None:
+async def test_reopening_is_an_error_while_another_signature_is_in_the_audit(stores: Stores) -> None:
     app = await make_app(stores)
     passed = await submit(stores, app)
     await decide(stores, passed, passed=True)
@@ -101,7 +103,7 @@ async def test_another_look_waits_for_the_one_in_the_audit(stores: Stores) -> No
     assert (await app_rows.get(stores.db.read, app.name)).in_use_id == passed
 
 
-async def test_no_read_for_an_application_finds_what_is_anothers(stores: Stores) -> None:
+async def test_an_application_cannot_read_another_applications_signatures(stores: Stores) -> None:
     app, other = await make_app(stores), await make_app(stores)
     upload = Upload("image0", stores.blobs.spool, at_most=10**6)
     await upload.write(noise())
@@ -135,7 +137,7 @@ async def test_no_read_for_an_application_finds_what_is_anothers(stores: Stores)
         await apps.use(stores.db, **foreign)  # type: ignore[arg-type]
 
 
-async def test_no_row_names_an_image_before_it_is_kept(
+async def test_no_row_references_an_image_before_its_blob_is_stored(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, put = await make_app(stores), stores.blobs.put
@@ -163,7 +165,7 @@ async def test_no_row_names_an_image_before_it_is_kept(
     assert seen == [False]
 
 
-async def test_what_was_deleted_is_nobodys_to_decide_and_its_id_is_not_given_again(stores: Stores) -> None:
+async def test_a_deleted_signature_cannot_be_decided_and_its_id_is_not_reused(stores: Stores) -> None:
     app = await make_app(stores)
     sign_id = await submit(stores, app)
     await signatures.delete(stores.db, app=app, signature_id=sign_id, actor="test:app", now=next(clock))

@@ -14,7 +14,7 @@ from smsign.storage.rows import signatures as rows
 from tests.steps import decide, make_app, submit
 
 
-async def test_the_same_submission_answered_elsewhere_meanwhile_is_answered_the_same(
+async def test_concurrent_requests_with_the_same_key_get_the_same_response(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await make_app(stores)
@@ -36,7 +36,7 @@ async def test_the_same_submission_answered_elsewhere_meanwhile_is_answered_the_
         await submit(stores, app, sign_id, key="one")
 
 
-async def test_the_last_one_of_the_day_is_counted_once(
+async def test_concurrent_submissions_do_not_exceed_the_daily_limit(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, rules = await make_app(stores), Rules(submissions_a_day=1)
