@@ -12,12 +12,12 @@ import os, time
 from smsign import config, main
 from smsign.cli.operator import processes
 
-def make_app(settings, *, started):
+def make_app(settings, *, started, is_test):
     time.sleep(1)
 
 main.make_app = make_app
 processes.SLOW_START_S = 0.2
-processes.load(config.load({}), os.getppid())
+processes.load(config.load({}), os.getppid(), is_test=False)
 """
 
 
