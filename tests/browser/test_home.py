@@ -59,7 +59,7 @@ def test_the_reference_fits_the_screen_without_scripts(
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
-    page.get_by_role("link", name="接口参考" if locale == "zh-CN" else "All calls").click()
+    page.get_by_role("link", name="接口参考" if locale == "zh-CN" else "API reference").click()
     assert page.url == f"{server.url}/reference"
     if width == 360:
         frame, link = (page.locator(each).bounding_box() for each in ("details.contents", "p.other"))
