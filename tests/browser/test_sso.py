@@ -60,7 +60,7 @@ ACTIVE_JWKS = [{{ {jwk} }}]
     run(
         *("create", "client", "--client-id", "smsign", "--client-secret", SECRET, "--client-name", "smsign"),
         *("--redirect-uris", f"{server.url}/console/sso/back", "--client-uri", server.url),
-        *("--token-callback-auth-method", "client_secret_basic", "--grant-types", "authorization_code"),
+        *("--token-endpoint-auth-method", "client_secret_basic", "--grant-types", "authorization_code"),
         *("--response-types", "code", "--scope", "openid profile email"),
     )
     run("set", "client", "smsign", "--audience", "smsign")
