@@ -87,7 +87,7 @@ class Server:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
-            while _listens(self.port):
+            while listens(self.port):
                 time.sleep(0.005)
 
     def stop(self) -> int:
@@ -209,7 +209,7 @@ class Server:
         """Send bytes as they are; return all bytes that come back until the server or the time ends it."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             connection.sendall(data)
-            return read_answer(connection)
+            return read_response(connection)
 
 
 def run_apart(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -218,8 +218,8 @@ def run_apart(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return thread.submit(lambda: asyncio.run(work())).result()
 
 
-def read_answer(connection: socket.socket) -> bytes:
-    """Return one HTTP answer, as long as its Content-Length says."""
+def read_response(connection: socket.socket) -> bytes:
+    """Return one HTTP response, as long as its Content-Length says."""
     got = b""
     while b"\r\n\r\n" not in got:
         chunk = connection.recv(65536)
@@ -254,6 +254,6 @@ def free_port() -> int:
             return port
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

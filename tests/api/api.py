@@ -1,4 +1,4 @@
-"""A client of the API; whatever it is answered is held to the document."""
+"""A client of the API that checks each response against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.running import Key, Server
 
 
 def api(server: Server, app: Key, **headers: str) -> httpx.Client:
-    """Return a client that signs in as `app`."""
+    """Return a client that authenticates as `app`."""
     return httpx.Client(
         base_url=server.url,
         auth=app.auth,
@@ -21,22 +21,22 @@ def api(server: Server, app: Key, **headers: str) -> httpx.Client:
     )
 
 
-def refused(answer: httpx.Response, code: int) -> list[dict[str, str]]:
-    """Assert that `answer` is the refusal `code`; return its details."""
-    assert answer.headers["content-type"] == "application/json"
-    error = answer.json()["error"]
-    assert error["code"] == code, answer.text
+def expect_error(response: httpx.Response, code: int) -> list[dict[str, str]]:
+    """Assert that `response` is the error `code`; return its details."""
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
+    assert error["code"] == code, response.text
     assert error["details"]
     return list(error["details"])
 
 
-def fields(answer: httpx.Response, code: int) -> list[str]:
-    """Return which fields a refusal names."""
-    return [detail["field"] for detail in refused(answer, code)]
+def fields(response: httpx.Response, code: int) -> list[str]:
+    """Return the fields that an error names."""
+    return [detail["field"] for detail in expect_error(response, code)]
 
 
 def submit(client: httpx.Client, content: str = "极光推送", path: str = "/v1/sign", **more: Any) -> int:
     """Create or modify a signature; return its id."""
-    answer = client.post(path, files={"sign": (None, content), **more})
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["sign_id"])
+    response = client.post(path, files={"sign": (None, content), **more})
+    assert response.status_code == 200, response.text
+    return int(response.json()["sign_id"])

@@ -1,4 +1,4 @@
-"""Servers and applications that the tests of the wire share."""
+"""Servers and applications that the tests of the API share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.api import raw
 from tests.running import Key, Server, free_port
 
 
@@ -17,15 +18,23 @@ def app(server: Server) -> Key:
     return server.make_app()
 
 
+@pytest.fixture
+def refused(server: Server, app: Key) -> int:
+    """The id of a refused signature of `app`."""
+    sign_id = raw.create(server, app).sign_id
+    server.decide(sign_id, passed=False)
+    return sign_id
+
+
 @pytest.fixture(scope="module")
 def reader(server: Server) -> Key:
-    """An application that a module shares: for requests that are refused, or only read."""
+    """An application that a module shares, for requests that store nothing."""
     return server.make_app()
 
 
 @pytest.fixture
 def start_plain(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server on SQLite: for what no database has a part in."""
+    """Return a function that starts a server on SQLite, for tests that do not depend on the database."""
     started: list[Server] = []
 
     def start_one(**given: Any) -> Server:

@@ -1,4 +1,4 @@
-"""Answers held to the document: what the tests of the API see is what `openapi.json` says."""
+"""Check responses against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT = openapi.document(Rules(), "en")
 
 
 def follow(node: Any) -> Any:
-    """Return what a node is, or what it refers to."""
+    """Return a node, its `$ref` resolved."""
     while "$ref" in node:
         found: Any = DOCUMENT
         for part in node["$ref"].split("/")[1:]:
@@ -34,7 +34,7 @@ def pattern(path: str) -> re.Pattern[str]:
 
 @cache
 def find(path: str) -> str | None:
-    """Return the path of the document that a request's path follows, literal ones first."""
+    """Return the document's path for the path of a request, those without names first."""
     if len(path) > 1:
         path = path.removesuffix("/")
     if path in DOCUMENT["paths"]:
@@ -44,7 +44,7 @@ def find(path: str) -> str | None:
 
 @cache
 def validator(*where: str) -> Any:
-    """Return what validates against the schema at a place of the document."""
+    """Return the validator of the schema at a place of the document."""
     node: Any = DOCUMENT
     for part in where:
         node = follow(node[part])
@@ -52,8 +52,8 @@ def validator(*where: str) -> Any:
 
 
 def check(method: str, target: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Assert that an answer is one that the document has for its request."""
-    if "x-request-id" not in headers:  # the server refused to read it
+    """Assert that a response is documented for its request."""
+    if "x-request-id" not in headers:  # the response of granian, not of smsign
         return
     path = find(target.partition("?")[0])
     if path is None:
@@ -91,7 +91,7 @@ def _place(path: str, method: str, status: str) -> tuple[str, ...]:
 
 
 def check_response(response: httpx.Response) -> None:
-    """Check what a client of httpx got; an event hook."""
+    """Check a response of httpx; an event hook."""
     response.read()
     request = response.request
     check(

@@ -1,4 +1,4 @@
-"""What schemathesis sends, real images for `binary`; and which of its findings are none."""
+"""Hooks of schemathesis: real images for `binary`, and a filter for false findings."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ schemathesis.openapi.format("binary", st.sampled_from(IMAGES) | st.binary())
 
 @schemathesis.hook
 def filter_query(context: Any, query: Any) -> bool:
-    """Leave out parameters that are an empty list or object: on the wire they are nothing at all."""
+    """Skip parameters that are an empty list or object: they are not sent at all."""
     return not (isinstance(query, dict) and any(value in ([], {}) for value in query.values()))
 
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """Drop `a broken request was taken` when the wire made a right one of it.
+    """Drop `accepted an invalid request` if the request was valid as it was sent.
 
-    A number in a form is a text by the time it is sent, an Authorization that was left out is put in again,
-    and what a link puts into a body may be the very member that was broken.
+    A number in a form is sent as text, a missing Authorization is added again, and the value of a link may
+    replace the invalid member of a body.
     """
     if not isinstance(failure, AcceptedNegativeData):
         return True
@@ -42,12 +42,13 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
         return True
     sent, call = response.request, (case.operation.path, case.operation.method)
     return not (
-        has_right_headers(*call, sent.headers) and is_right(*call, sent.headers["Content-Type"], sent.body)
+        has_valid_headers(*call, sent.headers)
+        and is_valid_body(*call, sent.headers["Content-Type"], sent.body)
     )
 
 
-def has_right_headers(path: str, method: str, headers: Mapping[str, str]) -> bool:
-    """Say whether headers, as they were sent, are ones that the document has for their call."""
+def has_valid_headers(path: str, method: str, headers: Mapping[str, str]) -> bool:
+    """Return whether headers, as they were sent, are valid by the document."""
     declared = [follow(each) for each in DOCUMENT["paths"][path][method].get("parameters", ())]
     return "Authorization" in headers and all(
         jsonschema_rs.is_valid(each["schema"], headers[each["name"]])
@@ -56,8 +57,8 @@ def has_right_headers(path: str, method: str, headers: Mapping[str, str]) -> boo
     )
 
 
-def is_right(path: str, method: str, content_type: str, body: bytes) -> bool:
-    """Say whether a body is, byte by byte as it was sent, one that the document has for its call."""
+def is_valid_body(path: str, method: str, content_type: str, body: bytes) -> bool:
+    """Return whether a body, byte by byte as it was sent, is valid by the document."""
     content = follow(DOCUMENT["paths"][path][method]["requestBody"])["content"]
     kind = content_type.partition(";")[0].strip()
     if kind not in content:
@@ -68,7 +69,7 @@ def is_right(path: str, method: str, content_type: str, body: bytes) -> bool:
 
 
 def _form(content_type: str, body: bytes, media: Any) -> dict[str, Any]:
-    """Return the fields of a form that its schema knows; one that came twice is a list, as no text may be."""
+    """Return the fields of a form that its schema has; one sent twice becomes a list, which is invalid."""
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     read: dict[str, Any] = {}
     for name, schema in follow(media["schema"])["properties"].items():

@@ -1,7 +1,4 @@
-"""Requests written out byte by byte, and answers read the same way; what a request left behind.
-
-Nothing here mends what a test breaks: no client library stands between a test and the server.
-"""
+"""Requests and responses byte by byte, without a client library; what they leave behind."""
 
 from __future__ import annotations
 
@@ -17,16 +14,18 @@ from typing import Any
 import msgspec
 
 from tests.api import document
-from tests.running import Key, Server, read_answer
+from tests.running import Key, Server, read_response
 
 SIGN = "极光推送"
 TABLES = ("signature", "version", "image", "event", "callback", "outbox", "delivery")
 BOUNDARY = "smsign-test"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+ERROR_S, ERROR_MB = 5.0, 40.0
+"""The most that an error may take in time, and in a worker's memory; most take milliseconds."""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """One HTTP answer; header names in lower case."""
+class Response(msgspec.Struct, frozen=True):
+    """One HTTP response; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -62,6 +61,9 @@ def part(name: str, data: bytes | str, *, filename: str | None = None, head: str
     return start.encode() + content + b"\r\n"
 
 
+GOOD = part("sign", SIGN)
+
+
 def form(*parts: bytes) -> bytes:
     """Return a whole form."""
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
@@ -87,41 +89,45 @@ def request(
     return (lines + head + "\r\n").encode("latin-1") + (body or b"")
 
 
-def parse(data: bytes) -> Answer:
-    """Return the answer in `data`; one that never came is an assertion."""
-    assert data.startswith(b"HTTP/1."), f"no answer: {data[:200]!r}"
+def parse(data: bytes) -> Response:
+    """Parse a response; assert that there is one."""
+    assert data.startswith(b"HTTP/1."), f"no response: {data[:200]!r}"
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
-    return Answer(int(first.split()[1]), {name.lower(): value for name, value in headers.items()}, body)
+    return Response(int(first.split()[1]), {name.lower(): value for name, value in headers.items()}, body)
 
 
-def send(server: Server, data: bytes, *, source: str = "127.0.0.1") -> Answer:
-    """Send a request from the address `source`; return its answer."""
+def send(server: Server, data: bytes, *, source: str = "127.0.0.1") -> Response:
+    """Send a request from the address `source`; return its response."""
     with socket.create_connection(
         ("127.0.0.1", server.port), timeout=30, source_address=(source, 0)
     ) as connection:
         connection.sendall(data)
-        answer = parse(read_answer(connection))
+        response = parse(read_response(connection))
     words = data.partition(b"\r\n")[0].decode("latin-1").split(" ")
     if len(words) == 3:
-        document.check(words[0], words[1], answer.status, answer.headers, answer.body)
-    return answer
+        document.check(words[0], words[1], response.status, response.headers, response.body)
+    return response
 
 
-def query(server: Server, key: Key, sign_id: int | str, *, head: str = "") -> Answer:
+def get(server: Server, path: str, *, head: str = "") -> Response:
+    return send(server, request("GET", path, head=head))
+
+
+def query(server: Server, key: Key, sign_id: int | str, *, head: str = "") -> Response:
     return send(server, request("GET", f"/v1/sign/{sign_id}", auth=basic(key), head=head))
 
 
-def create(server: Server, key: Key, *parts: bytes, head: str = "") -> Answer:
-    """Create a signature, of the parts given or of SIGN alone."""
+def create(server: Server, key: Key, *parts: bytes, head: str = "") -> Response:
+    """Create a signature from `parts`, or from SIGN alone."""
     body = form(*(parts or (part("sign", SIGN),)))
     return send(
         server, request("POST", "/v1/sign", auth=basic(key), content_type=MULTIPART, body=body, head=head)
     )
 
 
-def modify(server: Server, key: Key, sign_id: int, *parts: bytes, method: str = "PUT") -> Answer:
+def modify(server: Server, key: Key, sign_id: int, *parts: bytes, method: str = "PUT") -> Response:
     body = form(*(parts or (part("sign", SIGN),)))
     return send(
         server,
@@ -129,7 +135,7 @@ def modify(server: Server, key: Key, sign_id: int, *parts: bytes, method: str = 
     )
 
 
-def delete(server: Server, key: Key, sign_id: int) -> Answer:
+def delete(server: Server, key: Key, sign_id: int) -> Response:
     return send(server, request("DELETE", f"/v1/sign/{sign_id}", auth=basic(key)))
 
 
@@ -144,16 +150,35 @@ def rows(server: Server, sql: str, *args: object) -> list[tuple[Any, ...]]:
 
 @contextlib.contextmanager
 def nothing_changes(server: Server) -> Iterator[None]:
-    """Assert that what runs inside adds no row and no file, and leaves nothing half uploaded."""
+    """Assert that the block adds no row and no file, and leaves the spool empty."""
     before = _census(server)
     yield
     spool = server.data / "blobs" / "incoming"
     deadline = time.monotonic() + 10
-    while list(spool.iterdir()) and time.monotonic() < deadline:  # a sender who left is noticed soon
+    while list(spool.iterdir()) and time.monotonic() < deadline:  # a disconnect is noticed soon
         time.sleep(0.02)
     assert list(spool.iterdir()) == []
     assert _census(server) == before
     assert parse(server.raw(request("GET", "/healthz"))).status == 200
+
+
+def post(key: Key, body: bytes, *, content_type: str | None = MULTIPART) -> bytes:
+    """Return the request of a create."""
+    return request("POST", "/v1/sign", auth=basic(key), content_type=content_type, body=body)
+
+
+def expect_error(server: Server, data: bytes, code: int) -> Response:
+    """Send `data`; assert that the response is the error `code`, costs little, and changes nothing."""
+    (worker,) = workers(server)
+    before = peak_megabytes(worker, reset=True)
+    with nothing_changes(server):
+        started = time.monotonic()
+        response = send(server, data)
+        assert time.monotonic() - started < ERROR_S
+    assert peak_megabytes(worker) - before < ERROR_MB
+    assert response.code == code, response.body
+    assert response.details
+    return response
 
 
 def _census(server: Server) -> tuple[object, ...]:

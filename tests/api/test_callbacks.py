@@ -1,4 +1,4 @@
-"""The calls of callbacks, as an application makes them."""
+"""The added calls for callbacks and deliveries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 def home(
     tmp_path_factory: pytest.TempPathFactory, make_database_url: Callable[[Path], str]
 ) -> Iterator[Server]:
-    """A server whose callbacks may reach this machine."""
+    """A server that may deliver to this machine."""
     folder = tmp_path_factory.mktemp("callbacks")
     settings: dict[str, Any] = {"callback_networks": "127.0.0.1/32", "callback_timeout": 1}
     with Server(folder, port=free_port(), database=make_database_url(folder), **settings) as running:
@@ -52,15 +52,15 @@ def submit(api: httpx.Client) -> int:
     return int(api.post("/v1/sign", files={"sign": (None, "极光推送")}).json()["sign_id"])
 
 
-def wait_until_reported(api: httpx.Client, callback_id: int) -> list[dict[str, Any]]:
-    """Wait until nothing is pending; return the deliveries, the first one first."""
+def wait_until_delivered(api: httpx.Client, callback_id: int) -> list[dict[str, Any]]:
+    """Wait until no event is pending; return the deliveries, oldest first."""
     deadline = time.monotonic() + 20
     while api.get(f"/v1/callbacks/{callback_id}").json()["pending"] and time.monotonic() < deadline:
         time.sleep(0.05)
     return list(api.get(f"/v1/callbacks/{callback_id}/deliveries").json()["deliveries"])[::-1]
 
 
-def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Receiver) -> None:
+def test_the_life_cycle_of_a_callback(home: Server, api: httpx.Client, receiver: Receiver) -> None:
     begun = "2026-01-01T00:00:00Z"
     made = api.post("/v1/callbacks", json={"url": receiver.url})
     assert made.status_code == 200, made.text
@@ -88,11 +88,11 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
 
     sign_id = submit(api)
     home.decide(sign_id, passed=False)
-    reported = wait_until_reported(api, callback_id)
-    assert [each["type"] for each in reported] == ["signature.submitted", "signature.refused"]
+    delivered = wait_until_delivered(api, callback_id)
+    assert [each["type"] for each in delivered] == ["signature.submitted", "signature.refused"]
     for got in receiver.requests:
         Webhook(callback["secret"]).verify(got.body, got.headers)
-    one = api.get(f"{path}/deliveries/{reported[1]['delivery_id']}").json()
+    one = api.get(f"{path}/deliveries/{delivered[1]['delivery_id']}").json()
     assert (one["state"], one["status"], one["answer"]) == ("delivered", 200, "ok")
     assert one["sent"]["body"].encode() == receiver.requests[1].body
     assert one["sent"]["url"] == receiver.url
@@ -102,19 +102,17 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
     assert rotated["secret"] != callback["secret"]
     assert rotated["old_secret_until"] is not None
     assert api.post(f"{path}/rotate").json()["old_secret_until"] is not None, "a day by default"
-    assert api.post(f"{path}/rotate", content=iter([b""])).status_code == 200, (
-        "chunked, and empty all the same"
-    )
+    assert api.post(f"{path}/rotate", content=iter([b""])).status_code == 200, "chunked, but empty"
     assert api.post(f"{path}/rotate", json={"overlap_s": 0}).json()["old_secret_until"] is None
 
-    assert api.post(f"{path}/deliveries/{reported[0]['delivery_id']}/resend").json() == {"events": 1}
+    assert api.post(f"{path}/deliveries/{delivered[0]['delivery_id']}/resend").json() == {"events": 1}
     receiver.wait_for(lambda got: len(got) == 3)
     assert receiver.requests[2].body == receiver.requests[0].body
     span = {"since": begun, "until": "2027-01-01T00:00:00+08:00"}
     assert api.post(f"{path}/replay", json=span).json() == {"events": 2}
     receiver.wait_for(lambda got: len(got) == 5)
     check_order(receiver.requests)
-    wait_until_reported(api, callback_id)  # received a moment before it is recorded
+    wait_until_delivered(api, callback_id)  # a delivery is received before it is recorded
 
     page = api.get(f"{path}/deliveries", params={"limit": 2}).json()
     rest = api.get(f"{path}/deliveries", params={"cursor": page["next"], "state": "delivered"}).json()
@@ -131,7 +129,7 @@ def test_the_life_of_a_callback(home: Server, api: httpx.Client, receiver: Recei
     assert len(receiver.requests) == 5
 
 
-def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
+def test_a_callback_that_answers_410_is_paused_until_it_is_resumed(
     api: httpx.Client, receiver: Receiver, home: Server, key: Key
 ) -> None:
     receiver.behave = status(410)
@@ -143,10 +141,10 @@ def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
         time.sleep(0.05)
     assert (found["state"], found["why"], found["pending"]) == ("paused", "gone", 2)
     assert found["pending_since"] is not None
-    figures = httpx.get(f"{home.url}/metrics").text
-    assert 'smsign_delivery_seconds_count{form="standard",outcome="failed"}' in figures
-    assert float(figures.partition("\nsmsign_outbox_events ")[2].split("\n")[0]) >= 2
-    assert float(figures.partition("\nsmsign_outbox_oldest_seconds ")[2].split("\n")[0]) > 0
+    metrics = httpx.get(f"{home.url}/metrics").text
+    assert 'smsign_delivery_seconds_count{form="standard",outcome="failed"}' in metrics
+    assert float(metrics.partition("\nsmsign_outbox_events ")[2].split("\n")[0]) >= 2
+    assert float(metrics.partition("\nsmsign_outbox_oldest_seconds ")[2].split("\n")[0]) > 0
     receiver.behave = status(204)
     assert api.post(f"{path}/resume").json()["state"] == "active"
     receiver.wait_for(lambda got: len(got) == 3)
@@ -159,24 +157,24 @@ def test_a_callback_that_is_gone_is_paused_and_its_owner_reported(
     assert receiver.url.removeprefix("http://") not in log
 
 
-def test_the_vendors_form_echoes_first(api: httpx.Client, receiver: Receiver) -> None:
-    asked = {"url": receiver.url, "format": "vendor"}
-    refused = api.post("/v1/callbacks", json=asked)
-    error = refused.json()["error"]
-    assert (refused.status_code, error["code"]) == (422, 51005)
+def test_a_callback_of_the_vendors_format_must_echo_first(api: httpx.Client, receiver: Receiver) -> None:
+    body = {"url": receiver.url, "format": "vendor"}
+    response = api.post("/v1/callbacks", json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (422, 51005)
     assert "echostr" in error["details"][0]["reason"]
     receiver.behave = echo
-    made = api.post("/v1/callbacks", json=asked).json()
+    made = api.post("/v1/callbacks", json=body).json()
     assert made["secret"] is None
     rotated = api.post(f"/v1/callbacks/{made['callback_id']}/rotate")
     assert (rotated.status_code, rotated.json()["error"]["code"]) == (400, 51001)
 
 
-def test_an_address_inside_is_refused_and_the_way_out_named(api: httpx.Client) -> None:
+def test_a_private_address_is_an_error_that_names_the_setting(api: httpx.Client) -> None:
     for url in ("http://127.0.0.2/", "http://10.1.2.3/", "http://169.254.169.254/", "http://[::1]:80/"):
-        refused = api.post("/v1/callbacks", json={"url": url})
-        error = refused.json()["error"]
-        assert (refused.status_code, error["code"]) == (422, 51005), url
+        response = api.post("/v1/callbacks", json={"url": url})
+        error = response.json()["error"]
+        assert (response.status_code, error["code"]) == (422, 51005), url
         assert "not public" in error["details"][0]["reason"]
         assert "callback_networks" in error["details"][0]["hint"]
 
@@ -211,14 +209,14 @@ def test_an_address_inside_is_refused_and_the_way_out_named(api: httpx.Client) -
         ("GET", "/v1/callbacks/{id}/deliveries?limit=101", b"", ["limit"]),
     ],
 )
-def test_wrong_parameters_are_named_all_at_once(
+def test_all_invalid_parameters_are_reported_at_once(
     api: httpx.Client, receiver: Receiver, method: str, path: str, body: bytes, fields: list[str]
 ) -> None:
     made = api.post("/v1/callbacks", json={"url": receiver.url}).json()
     path = path.replace("{id}", str(made["callback_id"]))
-    answer = api.request(method, path, content=body, headers={"content-type": "application/json"})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (400, 51001)
+    response = api.request(method, path, content=body, headers={"content-type": "application/json"})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, 51001)
     assert [each["field"] for each in error["details"]] == fields
     assert all(each["reason"] and each["hint"] for each in error["details"])
 
@@ -233,13 +231,15 @@ def test_wrong_parameters_are_named_all_at_once(
         (b"\xff", "application/json", 50007),
     ],
 )
-def test_what_is_no_json_object_is_refused(api: httpx.Client, body: bytes, kind: str, code: int) -> None:
-    answer = api.post("/v1/callbacks", content=body, headers={"content-type": kind})
-    assert answer.json()["error"]["code"] == code
+def test_a_body_that_is_no_json_object_is_an_error(
+    api: httpx.Client, body: bytes, kind: str, code: int
+) -> None:
+    response = api.post("/v1/callbacks", content=body, headers={"content-type": kind})
+    assert response.json()["error"]["code"] == code
 
 
 @pytest.mark.parametrize("name", ["0", "x", "-1", "9" * 30, "1.5", "%00", "１"])
-def test_what_is_no_id_or_anothers_is_not_there(
+def test_an_invalid_id_and_another_applications_id_get_the_same_404(
     home: Server, api: httpx.Client, receiver: Receiver, name: str
 ) -> None:
     made = api.post("/v1/callbacks", json={"url": receiver.url}).json()
@@ -251,7 +251,7 @@ def test_what_is_no_id_or_anothers_is_not_there(
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, 51004)
 
 
-def test_a_read_that_has_not_changed_is_not_sent_again(api: httpx.Client, receiver: Receiver) -> None:
+def test_an_unchanged_list_of_callbacks_is_304(api: httpx.Client, receiver: Receiver) -> None:
     api.post("/v1/callbacks", json={"url": receiver.url})
     first = api.get("/v1/callbacks")
     assert first.headers["cache-control"] == "private, no-cache"
@@ -260,7 +260,7 @@ def test_a_read_that_has_not_changed_is_not_sent_again(api: httpx.Client, receiv
     assert again.headers["etag"] == first.headers["etag"]
 
 
-def test_the_order_of_refusals_is_that_of_all_calls(home: Server, api: httpx.Client) -> None:
+def test_the_calls_of_callbacks_have_the_same_order_of_errors(home: Server, api: httpx.Client) -> None:
     assert httpx.get(f"{home.url}/v1/callbacks").json()["error"]["code"] == 50001
     assert httpx.get(f"{home.url}/v1/callbacks/x", auth=("a", "b")).json()["error"]["code"] == 50002
     assert api.get("/v1/callbacks/1/nothing").json()["error"]["code"] == 50016
@@ -274,8 +274,8 @@ def test_the_order_of_refusals_is_that_of_all_calls(home: Server, api: httpx.Cli
         ("GET", "/deliveries/0"),
         ("POST", "/deliveries/0/resend"),
     ):
-        answer = api.request(method, f"/v1/callbacks/0{call}?x=1", content=b"x")
-        assert answer.json()["error"]["code"] == 51004, (method, call)
-    wrong = api.put("/v1/callbacks/1")
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, DELETE")
+        response = api.request(method, f"/v1/callbacks/0{call}?x=1", content=b"x")
+        assert response.json()["error"]["code"] == 51004, (method, call)
+    response = api.put("/v1/callbacks/1")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, DELETE")
     assert api.get("/v1/callbacks/").status_code == 200, "a trailing slash is the same path"

@@ -37,7 +37,7 @@ def _fields(server: Server, sign_id: int) -> object:
         (["idCardImage[]"], ["idCardImage"]),
     ],
 )
-def test_brackets_behind_an_image_field_count_for_nothing(
+def test_brackets_after_an_image_field_are_ignored(
     server: Server, app: Key, names: list[str], slots: list[str]
 ) -> None:
     parts = [part(name, noise(seed=n), filename="a.png") for n, name in enumerate(names)]

@@ -1,6 +1,6 @@
-"""schemathesis against a running server, by the document that it serves, in all of its phases.
+"""Fuzzing: schemathesis against a running server, from its OpenAPI document, in all phases.
 
-Longer, by hand: `FUZZ_S=600 FUZZ_SEED=2 .venv/bin/pytest tests/api/test_fuzzing.py -s`.
+A longer run: `FUZZ_S=600 FUZZ_SEED=2 .venv/bin/pytest tests/api/test_fuzzing.py -s`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,26 @@ MANY = ("--phases", "fuzzing", "--max-examples", "60")
 
 
 def test_schemathesis_finds_nothing(start: Callable[..., Server], tmp_path: Path) -> None:
-    # Guessed secrets are what it sends all the time; a callback to a closed port makes deliveries to look at.
+    # It sends many wrong secrets; a callback to a closed port makes deliveries for the calls to show.
     server = start(workers=2, auth_failures=100_000, callback_timeout=1, callback_networks="127.0.0.1/32")
     auth = make_app(server)
     added = httpx.post(f"{server.url}/v1/callbacks", auth=auth, json={"url": "http://127.0.0.1:9/"})
     assert added.status_code == 200, added.text
-    reported = fuzz(
-        server, auth, tmp_path, *(["--max-time", SECONDS] if SECONDS else ["--max-examples", "10"])
-    )
-    calls = sum(map(len, DOCUMENT["paths"].values())) - 1  # where it got the document from it leaves alone
-    assert f"Selected: {calls}/{calls}" in reported
-    assert f"Tested: {calls}" in reported
+    output = fuzz(server, auth, tmp_path, *(["--max-time", SECONDS] if SECONDS else ["--max-examples", "10"]))
+    calls = sum(map(len, DOCUMENT["paths"].values())) - 1  # it skips the call that serves the document
+    assert f"Selected: {calls}/{calls}" in output
+    assert f"Tested: {calls}" in output
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
-def test_schemathesis_finds_nothing_in_the_calls_of_the_contract(
+def test_schemathesis_finds_nothing_in_the_contracts_calls(
     start: Callable[..., Server], tmp_path: Path
 ) -> None:
-    """Ten examples of each of thirty calls may miss a rule of create that is gone; these do not."""
+    """Ten examples for each of thirty calls may miss a missing rule of create; sixty for these do not."""
     server = start(workers=2, auth_failures=100_000)
     auth = make_app(server)
-    reported = fuzz(server, auth, tmp_path, *(f"--include-operation-id={name}" for name in CONTRACT), *MANY)
-    assert f"Tested: {len(CONTRACT)}" in reported
+    output = fuzz(server, auth, tmp_path, *(f"--include-operation-id={name}" for name in CONTRACT), *MANY)
+    assert f"Tested: {len(CONTRACT)}" in output
 
 
 def make_app(server: Server) -> tuple[str, str]:
@@ -58,7 +56,7 @@ def make_app(server: Server) -> tuple[str, str]:
 
 
 def fuzz(server: Server, auth: tuple[str, str], folder: Path, *options: str) -> str:
-    """Let schemathesis loose on `server`; return what it says of it."""
+    """Run schemathesis against `server`; return its output."""
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "schemathesis"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.api.api import api, fields, refused, submit
+from tests.api.api import api, expect_error, fields, submit
 from tests.running import Key, Server
 
 
@@ -17,10 +17,10 @@ def client(server: Server, app: Key) -> Iterator[httpx.Client]:
         yield opened
 
 
-def test_the_one_in_use_is_read_switched_and_taken_away(server: Server, client: httpx.Client) -> None:
+def test_the_signature_in_use_is_shown_switched_and_stopped(server: Server, client: httpx.Client) -> None:
     assert client.get("/v1/signs/in-use").json() == {"sign_id": None}
     one = submit(client, "极光")
-    refused(client.put("/v1/signs/in-use", json={"sign_id": one}), 50102)
+    expect_error(client.put("/v1/signs/in-use", json={"sign_id": one}), 50102)
     server.decide(one, passed=True)
     two = submit(client, "推送")
     server.decide(two, passed=True)
@@ -36,7 +36,7 @@ def test_the_one_in_use_is_read_switched_and_taken_away(server: Server, client: 
     assert client.delete("/v1/signs/in-use").json() == {"sign_id": None}
     assert client.delete("/v1/signs/in-use").json() == {"sign_id": None}
     assert client.delete(f"/v1/sign/{one}").status_code == 200
-    refused(client.put("/v1/signs/in-use", json={"sign_id": one}), 50102)
+    expect_error(client.put("/v1/signs/in-use", json={"sign_id": one}), 50102)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,11 @@ def test_the_one_in_use_is_read_switched_and_taken_away(server: Server, client: 
         ('{"sign_id": 0, "a": 1, "\\u0000": 2}', ["sign_id", "a", "\0"]),
     ],
 )
-def test_a_wrong_body_is_named(client: httpx.Client, body: str, named: list[str]) -> None:
-    answer = client.put("/v1/signs/in-use", content=body, headers={"content-type": "application/json"})
-    assert fields(answer, 51001) == named
+def test_an_invalid_body_is_an_error_that_names_the_fields(
+    client: httpx.Client, body: str, named: list[str]
+) -> None:
+    response = client.put("/v1/signs/in-use", content=body, headers={"content-type": "application/json"})
+    assert fields(response, 51001) == named
 
 
 @pytest.mark.parametrize(
@@ -75,13 +77,15 @@ def test_a_wrong_body_is_named(client: httpx.Client, body: str, named: list[str]
         (b" " * 70_000, "application/json", 50007),
     ],
 )
-def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes, kind: str, code: int) -> None:
-    refused(client.put("/v1/signs/in-use", content=body, headers={"content-type": kind}), code)
+def test_a_body_that_is_no_json_object_is_an_error(
+    client: httpx.Client, body: bytes, kind: str, code: int
+) -> None:
+    expect_error(client.put("/v1/signs/in-use", content=body, headers={"content-type": kind}), code)
 
 
-def test_an_application_reads_what_it_is(server: Server, app: Key, client: httpx.Client) -> None:
-    reported = client.get("/v1/app").json()
-    assert reported == {
+def test_an_application_can_read_its_settings(server: Server, app: Key, client: httpx.Client) -> None:
+    body = client.get("/v1/app").json()
+    assert body == {
         "name": f"app-{app.app_key}",
         "app_key": app.app_key,
         "sms_open": True,
@@ -95,8 +99,8 @@ def test_an_application_reads_what_it_is(server: Server, app: Key, client: httpx
     server.json("app", "limit", app.app_key, "7")
     sign_id = submit(client)
     server.decide(sign_id, passed=True)
-    reported = client.get("/v1/app").json()
-    assert (reported["in_use_id"], reported["submissions_a_day"], reported["submitted_today"]) == (
+    body = client.get("/v1/app").json()
+    assert (body["in_use_id"], body["submissions_a_day"], body["submitted_today"]) == (
         sign_id,
         7,
         1,
@@ -112,25 +116,25 @@ READS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("read", READS)
-def test_a_read_that_changed_nothing_is_304(
+def test_a_conditional_request_is_304_until_the_content_changes(
     server: Server, app: Key, client: httpx.Client, read: str
 ) -> None:
     sign_id = submit(client)
     path = READS[read](sign_id)
-    answer = client.get(path)
-    tag = answer.headers["etag"]
+    response = client.get(path)
+    tag = response.headers["etag"]
     assert tag.startswith('"')
-    assert answer.headers["cache-control"] == "private, no-cache"
-    assert answer.headers["vary"] == "authorization, accept-language"
+    assert response.headers["cache-control"] == "private, no-cache"
+    assert response.headers["vary"] == "authorization, accept-language"
     for known in (tag, f'"x", {tag}', f"W/{tag}", "*"):
         again = client.get(path, headers={"if-none-match": known})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         assert "content-length" not in again.headers
-    assert client.get(path, headers={"if-none-match": '"x"'}).content == answer.content
+    assert client.get(path, headers={"if-none-match": '"x"'}).content == response.content
     server.decide(sign_id, passed=True)
     assert client.get(path, headers={"if-none-match": tag}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/app", "/v1/signs/in-use"])
-def test_a_call_without_parameters_takes_none(client: httpx.Client, path: str) -> None:
+def test_a_call_without_parameters_rejects_a_query_string(client: httpx.Client, path: str) -> None:
     assert fields(client.get(path + "?status=1"), 51001) == ["status"]

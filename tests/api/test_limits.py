@@ -26,29 +26,29 @@ def limit(server: Server, app: Key, at_most: int) -> None:
     server.json("app", "limit", app.app_key, str(at_most))
 
 
-def test_one_more_than_the_limit_is_refused_until_midnight(server: Server, app: Key) -> None:
+def test_a_submission_over_the_daily_limit_is_51003_until_midnight(server: Server, app: Key) -> None:
     limit(server, app, 3)
     sign_id = submit(server, app, "k").sign_id
     server.decide(sign_id, passed=False)
     assert raw.modify(server, app, sign_id).status == 200
-    assert raw.create(server, app).code == 50103, "what is refused is not counted"
+    assert raw.create(server, app).code == 50103, "an error is not counted"
     assert raw.create(server, app, part("sign", "【】")).code == 50104
     server.decide(sign_id, passed=True)
-    assert submit(server, app, "k").sign_id == sign_id, "nor is a replay"
+    assert submit(server, app, "k").sign_id == sign_id, "nor is a repeated request"
     last = raw.create(server, app).sign_id
     server.decide(last, passed=True)
     with raw.nothing_changes(server):
-        answer = raw.create(server, app)
-    assert answer.status == 429
-    check_error(answer, 51003, "too many submissions")
+        response = raw.create(server, app)
+    assert response.status == 429
+    check_error(response, 51003, "too many submissions")
     left_s = 86_400 - time.time() % 86_400
-    assert abs(int(answer.headers["retry-after"]) - left_s) < 60
-    assert submit(server, app, "k").sign_id == sign_id, "a replay is answered over the limit too"
+    assert abs(int(response.headers["retry-after"]) - left_s) < 60
+    assert submit(server, app, "k").sign_id == sign_id, "a repeated request is not limited"
     limit(server, app, 4)
     assert raw.create(server, app).status == 200
 
 
-def test_the_setting_holds_for_applications_without_a_limit_of_their_own(
+def test_the_setting_is_the_default_limit_of_applications(
     start: Callable[..., Server],
 ) -> None:
     server = start(submissions_a_day=1)
@@ -60,7 +60,7 @@ def test_the_setting_holds_for_applications_without_a_limit_of_their_own(
         assert raw.create(server, app).code == 51003
 
 
-def test_without_a_limit_nothing_is_counted(server: Server, app: Key) -> None:
+def test_submissions_are_not_counted_without_a_limit(server: Server, app: Key) -> None:
     before = raw.rows(server, "SELECT count(*) FROM submissions")
     assert raw.create(server, app).status == 200
     assert raw.rows(server, "SELECT count(*) FROM submissions") == before
@@ -74,19 +74,19 @@ def test_a_day_ends_at_midnight_utc() -> None:
     assert quotas.limit_exceeded(1, midnight).retry_after_s == 86_400
 
 
-def test_deleting_gives_no_submission_back(server: Server, app: Key) -> None:
+def test_deleting_a_signature_does_not_reduce_the_count(server: Server, app: Key) -> None:
     limit(server, app, 5)
     passed = 0
     with httpx.Client(base_url=server.url, auth=app.auth) as api:
         for n in range(8):
-            answer = api.post("/v1/sign", files={"sign": (None, f"签名{n}")})
-            if answer.status_code == 200:
+            response = api.post("/v1/sign", files={"sign": (None, f"签名{n}")})
+            if response.status_code == 200:
                 passed += 1
-                api.delete(f"/v1/sign/{answer.json()['sign_id']}")
+                api.delete(f"/v1/sign/{response.json()['sign_id']}")
     assert passed == 5
 
 
-async def test_the_counts_of_days_gone_by_are_forgotten(stores: Stores) -> None:
+async def test_the_counts_of_past_days_are_deleted(stores: Stores) -> None:
     async def fill(tx: Tx) -> None:
         for day in range(4):
             await quota_rows.add(tx, 1, day, at_most=9)

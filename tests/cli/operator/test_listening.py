@@ -18,7 +18,7 @@ from smsign.cli.operator.listening import reserve_address
 from smsign.cli.operator.serve import _url
 from smsign.config import Settings
 from smsign.errors import SetupError
-from tests.api.test_operations import UnixServer, _begin, make_certificate
+from tests.api.listening import UnixServer, make_certificate, start_server
 from tests.running import Server, free_port
 
 pytestmark = pytest.mark.process
@@ -99,7 +99,7 @@ def test_an_error_of_the_server_is_not_reported_as_one_of_the_address() -> None:
 def test_the_stale_unix_socket_of_a_killed_server_is_replaced(tmp_path: Path) -> None:
     server = UnixServer(tmp_path, port=free_port(), socket=tmp_path / "smsign.sock")
     for _ in range(2):
-        _begin(server, lambda: server.dial().close())
+        start_server(server, lambda: server.dial().close())
         assert server._process is not None
         server._process.send_signal(signal.SIGKILL)
         server._process.wait()
@@ -109,7 +109,7 @@ def test_the_stale_unix_socket_of_a_killed_server_is_replaced(tmp_path: Path) ->
         assert "once: /console/welcome/" in server.log.read_text(), "a browser cannot open a socket"
         assert "unix:" + str(server.path) + "/console" not in server.log.read_text()
         assert server.path.is_socket(), "it was killed"
-    _begin(server, lambda: server.dial().close())
+    start_server(server, lambda: server.dial().close())
     assert "another server listens" in _error_of(tmp_path, socket=server.path)
     server.dial().close()
     assert server.stop() == 0

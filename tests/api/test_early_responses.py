@@ -1,4 +1,4 @@
-"""Answers that come before the body: the sender reads them, and what follows on the connection is clear."""
+"""Responses before the body was read: the client gets them, and the connection stays in sync."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import socket
 import pytest
 
 from tests.api import raw
-from tests.api.raw import MULTIPART, Answer, basic, form, part
-from tests.running import Key, Server, read_answer
+from tests.api.raw import MULTIPART, Response, basic, form, part
+from tests.running import Key, Server, read_response
 
 BODY_BYTES = 3_000_000
 
 
-def ask(connection: socket.socket, data: bytes) -> Answer:
+def send(connection: socket.socket, data: bytes) -> Response:
     connection.sendall(data)
-    return raw.parse(read_answer(connection))
+    return raw.parse(read_response(connection))
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ def ask(connection: socket.socket, data: bytes) -> Answer:
         ("POST", "/nowhere", 404),
     ],
 )
-def test_a_body_that_nobody_asked_for_is_taken_and_the_connection_goes_on(
+def test_an_unexpected_body_is_drained_and_the_connection_stays_open(
     server: Server, reader: Key, method: str, path: str, status: int
 ) -> None:
     data = raw.request(method, path, auth=basic(reader), body=b"x" * BODY_BYTES)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        answer = ask(connection, data)
-        assert answer.status == status
-        assert "connection" not in answer.headers
-        assert ask(connection, raw.request("GET", "/healthz")).status == 200
+        response = send(connection, data)
+        assert response.status == status
+        assert "connection" not in response.headers
+        assert send(connection, raw.request("GET", "/healthz")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -49,25 +49,25 @@ def test_a_body_that_nobody_asked_for_is_taken_and_the_connection_goes_on(
         ("POST", "/nowhere", MULTIPART, None, 404),
     ],
 )
-def test_who_waits_to_be_asked_for_the_body_and_is_not_is_reported_that_the_connection_ends(
+def test_expect_continue_gets_connection_close_if_the_body_is_not_wanted(
     server: Server, reader: Key, method: str, path: str, content_type: str, key: Key | None, status: int
 ) -> None:
-    """RFC 9110, 10.1.1. Else the request that a sender goes on with is read as the body that it kept back."""
+    """RFC 9110, 10.1.1: or else the next request would be read as the body that was not sent."""
     head = f"Expect: 100-continue\r\nContent-Length: {BODY_BYTES}\r\n"
     data = raw.request(method, path, auth=basic(key or reader), content_type=content_type, head=head)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        answer = ask(connection, data)
-        assert (answer.status, answer.headers["connection"]) == (status, "close")
+        response = send(connection, data)
+        assert (response.status, response.headers["connection"]) == (status, "close")
 
 
-def test_who_is_asked_for_the_body_keeps_the_connection(server: Server, reader: Key) -> None:
+def test_expect_continue_gets_100_continue_and_the_connection_stays_open(server: Server, reader: Key) -> None:
     body = form(part("sign", "【】"))
     head = f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n"
     data = raw.request("POST", "/v1/sign", auth=basic(reader), content_type=MULTIPART, head=head)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(data)
-        assert read_answer(connection) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        answer = ask(connection, body)
-        assert answer.code == 50104
-        assert "connection" not in answer.headers
-        assert ask(connection, raw.request("GET", "/healthz")).status == 200
+        assert read_response(connection) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        response = send(connection, body)
+        assert response.code == 50104
+        assert "connection" not in response.headers
+        assert send(connection, raw.request("GET", "/healthz")).status == 200
