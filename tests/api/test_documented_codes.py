@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("plain"), port=free_port()) as running:
+    with Server(tmp_path_factory.mktemp("plain"), port=free_port(), auth_window=3600) as running:
         yield running
 
 
