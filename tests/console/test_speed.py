@@ -48,9 +48,10 @@ async def _fill(stores: Any) -> None:
     await stores.db.write(change)
 
 
-async def _analyze(stores: Any) -> None:
-    """Update the planner statistics, as autovacuum does a minute after so many inserts."""
-    await stores.db.write(lambda tx: tx.run("ANALYZE"))
+async def _vacuum(stores: Any) -> None:
+    """Do what autovacuum does by itself a minute after so many inserts, so that it does not run meanwhile."""
+    async with stores.db._pool.acquire() as connection:
+        await connection.execute("VACUUM ANALYZE")
 
 
 def test_every_page_renders_within_30_ms_with_100000_signatures_waiting(
@@ -59,7 +60,7 @@ def test_every_page_renders_within_30_ms_with_100000_signatures_waiting(
     server = start()
     server.do(_fill)
     if engine == "postgres":
-        server.do(_analyze)
+        server.do(_vacuum)
     token = server.make_account("busy", "owner", "auditor", "admin")
     paths = (
         "/console/desk",

@@ -46,16 +46,17 @@ async def list_(ctx: Context) -> Response:
     """List the user's applications, or all of them for an admin."""
     after, text = ctx.query.number("after"), ctx.query["q"][:64]
     if ctx.user.has(Role.ADMIN):
-        found = await rows.search(ctx.db.scan, text, after=after, limit=PAGE + 1)
+        found, more = await rows.search(ctx.db.scan, text, after=after, limit=PAGE)
     else:
-        found = await rows.list_owned(ctx.db.scan, ctx.user.id, after=after, limit=PAGE + 1)
-    ids = [app.id for app in found[:PAGE]]
+        owned = await rows.list_owned(ctx.db.scan, ctx.user.id, after=after, limit=PAGE + 1)
+        found, more = owned[:PAGE], owned[PAGE - 1].id if len(owned) > PAGE else None
+    ids = [app.id for app in found]
     counts = await signature_rows.count_by_status(ctx.db.scan, ids)
     used = await signature_rows.list_in_use(ctx.db.scan, ids)
     return ctx.page(
         "apps.html",
-        summaries=[AppSummary(app, counts[app.id], used.get(app.id)) for app in found[:PAGE]],
-        more=ids[-1] if len(found) > PAGE else None,
+        summaries=[AppSummary(app, counts[app.id], used.get(app.id)) for app in found],
+        more=more,
         q=text,
         after=after,
     )

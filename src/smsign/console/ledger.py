@@ -24,19 +24,19 @@ async def verify(ctx: Context) -> Response:
 
 async def _page(ctx: Context, *, verdict: actions.Verdict | None) -> Response:
     query = {name: ctx.query[name][:64] for name in ("kind", "actor", "subject", "number")}
-    found = await events.search(
+    found, more = await events.search(
         ctx.db.scan,
         kind=query["kind"] if query["kind"] in set(Kind) else "",
         actor=app_rows.containing(query["actor"]) if query["actor"] else "",
         subject=query["subject"] if query["subject"] in set(Subject) else "",
         subject_id=to_int(query["number"]),
-        before=ctx.query.number("before") or 2**62,
-        limit=PAGE + 1,
+        before=ctx.query.number("before") or None,
+        limit=PAGE,
     )
     return ctx.page(
         "ledger.html",
-        events=found[:PAGE],
-        more=found[PAGE - 1].id if len(found) > PAGE else None,
+        events=found,
+        more=more,
         query=query,
         kinds=list(Kind),
         subjects=list(Subject),

@@ -118,8 +118,6 @@ class _Tx(_Statements):
     async def run(self, sql: str, *args: Any) -> None:
         await self._execute("execute", sql, args)
 
-    later = run
-
 
 class PostgresDatabase:
     """A database on a server, shared by any number of machines."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.domain.apps import App
+from smsign.domain.apps import KEY_PATTERN, App
 from smsign.errors import NotFound
 from smsign.storage.engine.protocol import Reader, Tx
 
@@ -15,7 +15,10 @@ _LOCK = _BY_ID + " {lock}"
 _BY_NAME = f"SELECT {_COLUMNS} FROM app WHERE name = $1 OR app_key = $1"
 _ALL = f"SELECT {_COLUMNS} FROM app WHERE id > $1 ORDER BY id LIMIT $2"
 _SEARCH = f"""SELECT {_COLUMNS} FROM app
-  WHERE id > $1 AND (name LIKE $2 ESCAPE '!' OR app_key = $3) ORDER BY id LIMIT $4"""
+  WHERE id > $1 AND id <= $2 AND name LIKE $3 ESCAPE '!' ORDER BY id LIMIT $4"""
+_LAST = "SELECT max(id) FROM app"
+SEARCH_IDS = 50_000
+"""How many ids one search reads: names are compared row by row, and a page must not wait for all of them."""
 _OWNED = f"""SELECT {_COLUMNS} FROM app
   WHERE id IN (SELECT app_id FROM app_owner WHERE account_id = $1) AND id > $2 ORDER BY id LIMIT $3"""
 
@@ -59,9 +62,23 @@ async def find(db: Reader, app_id: int) -> App | None:
     return App(*row) if row else None
 
 
-async def search(db: Reader, text: str, *, after: int = 0, limit: int = 50) -> list[App]:
-    """Return applications whose name contains `text`, or whose appKey it is."""
-    return [App(*row) for row in await db.all(_SEARCH, after, containing(text), text, limit)]
+async def search(db: Reader, text: str, *, after: int = 0, limit: int = 50) -> tuple[list[App], int | None]:
+    """Return up to `limit` applications above the id `after` named like `text`, or whose appKey it is.
+
+    The second value is where to continue the search, or None at its end.
+    """
+    if KEY_PATTERN.fullmatch(text):  # no name looks like a key
+        found = await find_by_key(db, text)
+        return ([found] if found is not None and found.id > after else []), None
+    if text:
+        end = after + SEARCH_IDS
+        rows = await db.all(_SEARCH, after, end, containing(text), limit + 1)
+    else:
+        end, rows = 2**62, await db.all(_ALL, after, limit + 1)
+    if len(rows) > limit:
+        return [App(*row) for row in rows[:limit]], int(rows[limit - 1][0])
+    last = await db.one(_LAST)
+    return [App(*row) for row in rows], end if last and (last[0] or 0) > end else None
 
 
 async def list_owned(db: Reader, account_id: int, *, after: int = 0, limit: int = 100) -> list[App]:

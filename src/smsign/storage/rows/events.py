@@ -29,9 +29,12 @@ FIRST = -(2**63)
 """Below every possible id, also one of a forged row."""
 
 _SEARCH = f"""SELECT {_COLUMNS} FROM event
-  WHERE id < $1 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
+  WHERE id < $1 AND id >= $7 AND ($2 = '' OR kind = $2) AND ($3 = '' OR actor LIKE $3 ESCAPE '!')
     AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
   ORDER BY id DESC LIMIT $6"""
+_LAST = "SELECT max(id) FROM event"
+SEARCH_IDS = 50_000
+"""How many ids one search reads: events are compared row by row, and a page must not wait for all of them."""
 
 
 async def append(
@@ -98,11 +101,21 @@ async def search(
     actor: str = "",
     subject: str = "",
     subject_id: int = 0,
-    before: int = 2**62,
+    before: int | None = None,
     limit: int = 50,
-) -> list[Event]:
-    """Return up to `limit` events, the newest first; empty filters match all, `actor` is a LIKE pattern."""
-    return [Event(*row) for row in await db.all(_SEARCH, before, kind, actor, subject, subject_id, limit)]
+) -> tuple[list[Event], int | None]:
+    """Return up to `limit` events, the newest first; empty filters match all, `actor` is a LIKE pattern.
+
+    The second value is where to continue the search, or None at its end.
+    """
+    if before is None:
+        last = await db.one(_LAST)
+        before = (last[0] or 0) + 1 if last else 1
+    end = before - SEARCH_IDS
+    rows = await db.all(_SEARCH, before, kind, actor, subject, subject_id, limit + 1, end)
+    if len(rows) > limit:
+        return [Event(*row) for row in rows[:limit]], int(rows[limit - 1][0])
+    return [Event(*row) for row in rows], end if end > 1 else None
 
 
 async def list_after(db: Reader, after: tuple[str, int, int], *, limit: int) -> list[Event]:
