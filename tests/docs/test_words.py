@@ -26,7 +26,7 @@ SOURCES = sorted(
 NOT_ALLOWED_IN_CODE = re.compile(
     r"\btold\b|\bRefusal\b(?! reasons)|\bheard\b|\bhasten|\bsettled?\b|\bunforeseen\b|\bwhoever\b"
     r"|\banother look\b"
-    r"|\bof (?:its|their) own(?!ers?)\b|\bfor real\b|(?<!UserInfo )(?<!token_)(?<!token-)(?<!AWS_)\bendpoints?\b"
+    r"|\bof (?:its|their) own(?!ers?)\b|\bfor real\b|(?<!UserInfo )(?<!token[_-])(?<!AWS_)\bendpoints?\b"
 )
 HAN = "[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
 
