@@ -67,7 +67,7 @@ def build(server: Server) -> Scene:
     for name, key in keys.items():
         tints = enumerate(("#f3efe2", "#e2ecf3"))
         images = [(f"image{n}", ("a.png", licence(name, tint=tint))) for n, tint in tints]
-        ids[name] = _submit(server, key, name, images, remark="官网与应用名称")
+        ids[name] = _submit(server, key, name, images, type="4", remark="官网与应用名称")
     mine = keys["极光推送"]
     server.decide(
         ids["极光推送"],
@@ -80,7 +80,7 @@ def build(server: Server) -> Scene:
     )
     server.decide(ids["极光推送"], passed=True)
     server.do(lambda stores: _add_paused(stores, mine))
-    refused = _submit(server, mine, "极光短信", [("image0", ("a.png", licence("b")))])
+    refused = _submit(server, mine, "极光短信", [("image0", ("a.png", licence("b")))], type="3")
     server.decide(refused, passed=False, reasons=("too_generic", "not_registered"), note="请补充商标注册证。")
     server.decide(ids["Harbor"], passed=True)
     server.decide(ids["南风书店"], passed=False, reasons=("unreadable",))

@@ -1,6 +1,7 @@
 """The OpenAPI document: `openapi.json` beside this file, in one language and with the limits of the settings.
 
-The file is written by hand. `x-zh` has the Chinese of the texts beside it, and is not served.
+The file is written by hand. `x-zh` has the Chinese of the texts beside it, and is not served;
+`{sources}` stands for the sources of a signature and their numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from smsign.api.etags import is_known
-from smsign.domain.signatures import Rules
+from smsign.domain.signatures import TYPES, Rules
 from smsign.http.service import Service
 from smsign.http.wire import JSON, Request, Response, encode
 
@@ -39,8 +40,13 @@ def document(rules: Rules, language: str) -> dict[str, Any]:
     spec: dict[str, Any] = _in_language(
         msgspec.json.decode(resources.files("smsign.api").joinpath("openapi.json").read_bytes()), language
     )
-    sign = spec["components"]["schemas"]["Submission"]["properties"]["sign"]
-    sign["minLength"], sign["maxLength"] = rules.content_min, rules.content_max
+    fields = spec["components"]["schemas"]["Submission"]["properties"]
+    fields["sign"]["minLength"], fields["sign"]["maxLength"] = rules.content_min, rules.content_max
+    sources = [f"`{number}` {name.to(language)}" for number, name in TYPES.items()]
+    kind = fields["type"]
+    kind["description"] = kind["description"].format(
+        sources=("，" if language == "zh" else ", ").join(sources)
+    )
     return spec
 
 

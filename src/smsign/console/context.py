@@ -10,7 +10,7 @@ from smsign.console import pages
 from smsign.console.translations import words
 from smsign.domain.accounts import Account, Role, Session
 from smsign.domain.apps import App
-from smsign.domain.signatures import Signature
+from smsign.domain.signatures import TYPES, Signature
 from smsign.errors import InvalidInput, NotFound
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
@@ -100,6 +100,12 @@ class Context:
             if seconds >= length:
                 return self.t(f"{{n}} {unit}", n=seconds // length)
         return self.t("{n} s", n=seconds)
+
+    def field(self, name: str, value: str) -> str:
+        """Return a value of a submission as people read it: the source with its name beside the number."""
+        if name == "type" and value in TYPES:
+            return f"{value} · {TYPES[value].to(self.language)}"
+        return value
 
     async def form(self) -> Values:
         """Return the posted form.
