@@ -19,16 +19,17 @@ run: setup ## serve the demonstration on http://127.0.0.1:8080
 test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done ## check style and types, run all tests: both engines, browser, crashes
 	@scripts/need-chromium
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check -q src tests bench && $(BIN)/mypy
-	@echo "Tests that run in parallel …" && $(BIN)/pytest -n 3 -m "not slow and not browser" $(TESTS)
-	@echo "Tests that need the machine to themselves: crashes, races, browser …" && $(BIN)/pytest -m "slow or browser" $(TESTS)
+	@echo "Tests that run in parallel …" && $(BIN)/pytest -n 3 -m "not slow and not browser and not whole_file" $(TESTS)
+	@echo "Browser and packages, one process a file …" && $(BIN)/pytest -n 2 --dist loadfile -m "(browser or whole_file) and not slow" $(TESTS)
+	@echo "Tests that need the machine to themselves: crashes, races, timing …" && $(BIN)/pytest -m slow $(TESTS)
 
 quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no commands, no crashes; less than 20 s
-	@$(BIN)/pytest -n auto -m "not slow and not process and not browser and not postgres" $(TESTS)
+	@$(BIN)/pytest -n auto -m "not slow and not process and not whole_file and not browser and not postgres" $(TESTS)
 
 coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 coverage: $(VENV)/dev.done ## measure test coverage of src (at least 90%): all tests but crashes and browser
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest -n 2 -m "not slow and not browser" $(TESTS); tests=$$?; \
+	@$(BIN)/coverage run -m pytest -n 2 -m "not slow and not browser and not whole_file" $(TESTS); tests=$$?; \
 	$(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$tests
 
 lint: $(VENV)/dev.done $(VENV)/bench.done ## fix the style, check style and types

@@ -81,7 +81,7 @@ def test_the_image_runs_as_an_unprivileged_user_and_contains_only_what_it_copies
     assert all((ROOT / path).exists() for path in copied)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_the_commands_of_the_dockerfile_start_a_healthy_server(tmp_path: Path) -> None:
     image, data = tmp_path / "image", tmp_path / "data"
     image.mkdir()

@@ -17,7 +17,7 @@ from smsign.cli import COMMANDS
 from tests.docs.pages import DOCS, LANGUAGES, ROOT, Walk, blocks
 from tests.running import free_port
 
-pytestmark = pytest.mark.slow  # once, not in each of several test processes
+pytestmark = pytest.mark.whole_file
 
 DIFFERENCE = 0.15
 """How far the numbers in the documentation may be from the measured ones."""

@@ -17,7 +17,7 @@ import pytest
 from tests.api.document import DOCUMENT
 from tests.running import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parent
 SECONDS = os.environ.get("FUZZ_S", "")

@@ -67,7 +67,7 @@ def _pages_to_walk() -> list[tuple[str, str]]:
     return chosen
 
 
-@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize(("language", "name"), _pages_to_walk())
 def test_the_examples_of_a_page_run_and_print_what_it_shows(language: str, name: str, tmp_path: Path) -> None:
     with Walk(tmp_path) as walk:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from smsign.actions import audits as actions
+from smsign.console import pages
 from smsign.console.context import HOME, Context, Values, to_int
 from smsign.console.signatures import list_revisions
 from smsign.domain.audits import FIELDS
@@ -129,7 +130,7 @@ async def _queue(
         waiting=waiting[:PAGE],
         more=f"{last.submitted_at}-{last.id}" if last else None,
         after=after,
-        count=await rows.count_in_audit(ctx.db.scan),
+        count=pages.count_text(await rows.count_in_audit(ctx.db.scan, up_to=pages.COUNTED + 1)),
         reasons=await reasons.list_(ctx.db.read),
         error=error,
         chosen=frozenset(chosen),

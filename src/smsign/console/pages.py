@@ -27,6 +27,8 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+COUNTED = 10_000
+"""Up to how many rows a page counts."""
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 
 
@@ -74,6 +76,11 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         return UTC
+
+
+def count_text(number: int) -> str:
+    """Return a number of rows, or "10,000+" if it is higher than what pages count."""
+    return str(number) if number <= COUNTED else f"{COUNTED:,}+"
 
 
 def day_label(number: int) -> str:

@@ -46,7 +46,7 @@ async def show(ctx: Context) -> Response:
         bars=bars,
         top=max([each.passed + each.refused for each in bars] + [1]),
         waits=await statistics.get_waits(db, since),
-        waiting=await rows.count_in_audit(db),
+        waiting=pages.count_text(await rows.count_in_audit(db, up_to=pages.COUNTED + 1)),
         oldest=ctx.now - oldest if oldest is not None else None,
         reasons=[
             Bar(texts[code].title.to(ctx.language), 0, n)

@@ -17,7 +17,7 @@ _ALL = f"SELECT {_COLUMNS} FROM app WHERE id > $1 ORDER BY id LIMIT $2"
 _SEARCH = f"""SELECT {_COLUMNS} FROM app
   WHERE id > $1 AND id <= $2 AND name LIKE $3 ESCAPE '!' ORDER BY id LIMIT $4"""
 _LAST = "SELECT max(id) FROM app"
-SEARCH_IDS = 50_000
+SEARCH_IDS = 20_000
 """How many ids one search reads: names are compared row by row, and a page must not wait for all of them."""
 _OWNED = f"""SELECT {_COLUMNS} FROM app
   WHERE id IN (SELECT app_id FROM app_owner WHERE account_id = $1) AND id > $2 ORDER BY id LIMIT $3"""

@@ -33,7 +33,7 @@ _SEARCH = f"""SELECT {_COLUMNS} FROM event
     AND ($4 = '' OR subject = $4) AND (subject_id = $5 OR $5 = 0)
   ORDER BY id DESC LIMIT $6"""
 _LAST = "SELECT max(id) FROM event"
-SEARCH_IDS = 50_000
+SEARCH_IDS = 20_000
 """How many ids one search reads: events are compared row by row, and a page must not wait for all of them."""
 
 

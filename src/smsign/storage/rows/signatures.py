@@ -36,6 +36,7 @@ _IN_AUDIT = "SELECT count(*) FROM signature WHERE status = 0 AND deleted_at IS N
 _OF_TESTS = "content <> $1 AND app_id IN (SELECT id FROM app WHERE test_delay_ms IS NOT NULL)"
 _WAITING = f"SELECT ({_IN_AUDIT}) - ({_IN_AUDIT} AND {_OF_TESTS})"
 """The number that _FOR_PEOPLE selects, from indexes alone: no row is read but those of test applications."""
+_WAITING_UP_TO = f"SELECT count(*) FROM (SELECT 1 FROM signature WHERE {_FOR_PEOPLE} LIMIT $2) AS found"
 
 _BY_APP = f"""SELECT {COLUMNS} FROM signature
   WHERE app_id = $1 AND deleted_at IS NULL AND id < $2 AND ($3 < 0 OR status = $3)
@@ -133,9 +134,9 @@ def _placeholders(values: Collection[object]) -> str:
     return ", ".join(f"${n}" for n in range(1, len(values) + 1))
 
 
-async def count_in_audit(db: Reader) -> int:
-    """Return the number of signatures in the queue."""
-    row = await db.one(_WAITING, PENDING)
+async def count_in_audit(db: Reader, *, up_to: int | None = None) -> int:
+    """Return the number of signatures in the queue; with `up_to`, no more than that are counted."""
+    row = await (db.one(_WAITING, PENDING) if up_to is None else db.one(_WAITING_UP_TO, PENDING, up_to))
     return int(row[0]) if row else 0
 
 
