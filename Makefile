@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
+# Tests start hundreds of processes: each of them would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test quick coverage lint docs screenshots bench dist pins clean
 

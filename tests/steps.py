@@ -14,12 +14,12 @@ from smsign.storage.open import Stores
 clock = itertools.count(1_700_000_000_000_000)
 
 
-async def make_app(stores: Stores) -> App:
-    """Return a new application."""
+async def make_app(stores: Stores, name: str = "") -> App:
+    """Return a new application, of a unique name unless one is given."""
     return await apps.create(
         stores.db,
         stores.vault,
-        name=f"app{next(clock)}",
+        name=name or f"app{next(clock)}",
         keys=apps.make_keys(),
         use_by_hand=False,
         actor="test:builder",

@@ -71,6 +71,11 @@ def test_a_file_has_at_most_300_lines_and_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "a module says what it owns"
 
 
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda path: path.name)
+def test_a_test_file_has_at_most_300_lines(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 300
+
+
 def test_the_median_file_has_at_most_120_lines() -> None:
     assert median(len(path.read_text("utf-8").splitlines()) for path in FILES) <= 120
 

@@ -18,7 +18,7 @@ IMPORTS = {
     "bench": "import greenlet, bench.__main__, bench.bare, bench.load, bench.peers, bench.reference",
     "docs": "import zensical, smsign.cli",
 }
-"""What the targets with requirements import. Those of `run` are tested by test_packaging, those of `dev` are here."""
+"""What the targets with requirements import; `run` is tested in test_packaging, and `dev` by all tests."""
 
 
 def test_every_set_of_requirements_is_tried() -> None:

@@ -98,6 +98,7 @@ def test_the_log_never_contains_a_secret(server: Server, app: Key) -> None:
     assert basic(app).removeprefix("Basic ") not in log
 
 
+@pytest.mark.process
 def test_a_closed_application_is_50008_until_it_is_opened(server: Server, app: Key) -> None:
     sign_id = raw.create(server, app).sign_id
     assert server.run("app", "close", app.app_key).returncode == 0
@@ -113,6 +114,7 @@ def test_a_closed_application_is_50008_until_it_is_opened(server: Server, app: K
     assert raw.query(server, app, sign_id).status == 200
 
 
+@pytest.mark.process
 def test_during_a_rotation_both_secrets_work_and_after_it_only_the_new_one(server: Server, app: Key) -> None:
     def rotate(*more: str) -> Key:
         return Key(app.app_key, server.json("app", "rotate", app.app_key, *more)["master_secret"])

@@ -142,7 +142,7 @@ def test_a_callback_that_answers_410_is_paused_until_it_is_resumed(
     assert (found["state"], found["why"], found["pending"]) == ("paused", "gone", 2)
     assert found["pending_since"] is not None
     metrics = httpx.get(f"{home.url}/metrics").text
-    assert 'smsign_delivery_seconds_count{form="standard",outcome="failed"}' in metrics
+    assert 'smsign_delivery_seconds_count{format="standard",outcome="failed"}' in metrics
     assert float(metrics.partition("\nsmsign_outbox_events ")[2].split("\n")[0]) >= 2
     assert float(metrics.partition("\nsmsign_outbox_oldest_seconds ")[2].split("\n")[0]) > 0
     receiver.behave = status(204)

@@ -226,6 +226,7 @@ def test_a_broken_database_is_50019_with_a_request_id_that_is_in_the_log(
         assert "SQL" not in response.body.decode()
 
 
+@pytest.mark.process
 def test_a_corrupt_database_file_is_50019(start_plain: Callable[..., Server]) -> None:
     server = start_plain()
     app = server.make_app()

@@ -11,6 +11,8 @@ from tests.console.conftest import Submit
 from tests.images import noise
 from tests.running import PASSWORD, Server
 
+pytestmark = pytest.mark.process
+
 
 def test_signing_out_releases_the_leases(server: Server, name: str, submit: Submit) -> None:
     ids = [submit(), submit()]

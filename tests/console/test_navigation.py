@@ -10,6 +10,8 @@ import pytest
 from tests.console.conftest import Submit
 from tests.running import PASSWORD, Server
 
+pytestmark = pytest.mark.process
+
 
 def test_a_get_of_a_path_that_only_accepts_post_redirects_to_the_page_above(
     server: Server, name: str

@@ -22,7 +22,7 @@ async def _fill(stores: Stores) -> int:
     return await submit(stores, app, sign_id)
 
 
-async def test_an_untouched_ledger_is_whole(stores: Stores) -> None:
+async def test_an_unmodified_ledger_verifies(stores: Stores) -> None:
     await _fill(stores)
     verdict = await events.verify(stores.db)
     assert (verdict.chains, verdict.events, verdict.fault) == (2, 4, None)
@@ -91,9 +91,7 @@ async def test_tampering_is_found_and_named(
         ("subject = 'signature' AND seq = 2", "after event 1 of signature 1"),
     ],
 )
-async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
-    stores: Stores, harmed: str, named: str
-) -> None:
+async def test_invalid_utf8_in_an_event_is_found_and_located(stores: Stores, harmed: str, named: str) -> None:
     await _fill(stores)
 
     async def tamper(tx: Tx) -> None:
@@ -103,7 +101,7 @@ async def test_bytes_that_are_no_text_are_found_and_their_place_is_named(
     assert (await events.verify(stores.db)).fault == f"{named}: an event that is not text"
 
 
-async def test_a_well_forged_event_behind_the_end_is_found(stores: Stores) -> None:
+async def test_a_correctly_hashed_event_behind_the_end_of_its_chain_is_found(stores: Stores) -> None:
     sign_id = await _fill(stores)
     head = await rows.find_head(stores.db.read, "signature", sign_id)
     assert head is not None
@@ -139,7 +137,7 @@ class _Counting:
         return await self._stores.db.scan.all(sql, *args)
 
 
-async def test_no_statement_of_a_walk_looks_at_more_than_a_page(
+async def test_no_statement_of_a_verification_reads_more_than_a_page(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "PAGE", 2)
@@ -151,7 +149,7 @@ async def test_no_statement_of_a_walk_looks_at_more_than_a_page(
         assert db.limits == [2] * (pages + 1)
 
 
-async def test_of_several_the_first_is_named_whatever_page_it_is_on(
+async def test_the_first_of_several_broken_rows_is_named_on_any_page(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "PAGE", 1)

@@ -82,14 +82,14 @@ async def test_every_callback_of_the_application_gets_every_event_and_the_first_
     assert await _outbox(stores, elsewhere) == []
 
 
-async def test_the_vendors_form_is_reported_of_decisions_only(stores: Stores) -> None:
+async def test_the_vendor_format_gets_decisions_only(stores: Stores) -> None:
     app = await make_app(stores)
     vendor = await _add(stores, app, form="vendor")
     sign_id = await _walk(stores, app)
     assert await _outbox(stores, vendor) == [(sign_id, 2, True), (sign_id, 4, False)]
 
 
-async def test_a_callback_that_was_removed_gets_nothing(stores: Stores) -> None:
+async def test_a_removed_callback_gets_no_events(stores: Stores) -> None:
     app = await make_app(stores)
     gone = await _add(stores, app)
 
@@ -101,7 +101,7 @@ async def test_a_callback_that_was_removed_gets_nothing(stores: Stores) -> None:
     assert await _outbox(stores, gone) == []
 
 
-async def test_a_refused_change_leaves_nothing_in_the_outbox(stores: Stores) -> None:
+async def test_a_rolled_back_change_leaves_nothing_in_the_outbox(stores: Stores) -> None:
     app = await make_app(stores)
     callback_id = await _add(stores, app)
     sign_id = await _walk(stores, app)

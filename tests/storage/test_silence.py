@@ -73,7 +73,7 @@ async def given_up() -> AsyncIterator[None]:
 
 
 @ENGINE
-async def test_reads_and_changes_give_a_silent_server_up_and_scans_have_patience(
+async def test_reads_and_changes_time_out_sooner_than_scans(
     db: tuple[PostgresDatabase, str],
 ) -> None:
     here, url = db
@@ -98,7 +98,7 @@ async def test_reads_and_changes_give_a_silent_server_up_and_scans_have_patience
 
 
 @ENGINE
-async def test_who_is_cancelled_while_the_server_is_silent_hears_of_that(
+async def test_a_statement_can_be_cancelled_while_the_server_does_not_respond(
     db: tuple[PostgresDatabase, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT_S", 30)
@@ -115,7 +115,7 @@ async def test_who_is_cancelled_while_the_server_is_silent_hears_of_that(
 
 
 @ENGINE
-async def test_a_statement_that_takes_long_is_given_up_but_for_a_migrations(
+async def test_a_slow_statement_times_out_unless_it_is_a_migration(
     db: tuple[PostgresDatabase, str],
 ) -> None:
     here, _ = db
@@ -130,7 +130,9 @@ async def test_a_statement_that_takes_long_is_given_up_but_for_a_migrations(
 
 
 @ENGINE
-async def test_a_silent_server_does_not_hold_up_the_end(db: tuple[PostgresDatabase, str]) -> None:
+async def test_closing_does_not_wait_for_a_server_that_does_not_respond(
+    db: tuple[PostgresDatabase, str],
+) -> None:
     here, url = db
     other = await open_database(url, pool_size=1)
     reading = asyncio.create_task(here.read.one("SELECT 1 FROM pg_sleep(1)"))
@@ -146,7 +148,7 @@ async def test_a_silent_server_does_not_hold_up_the_end(db: tuple[PostgresDataba
 
 @ENGINE
 @pytest.mark.parametrize("stop_timeout", [pytest.param(2, marks=pytest.mark.slow), 20])
-def test_a_stop_is_in_time_though_the_database_is_silent(
+def test_shutdown_is_in_time_while_the_database_does_not_respond(
     start: Callable[..., Server], stop_timeout: int
 ) -> None:
     """Also with a request in flight, if its statement may be given up within the time of a stop."""

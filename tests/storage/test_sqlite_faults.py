@@ -79,7 +79,7 @@ async def _names(stores: Stores) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["write", "sync"])
-async def test_a_commit_that_fails_is_reported_to_all_and_leaves_nothing(
+async def test_a_failed_commit_is_an_error_for_the_whole_batch_and_changes_nothing(
     stores: Stores, disk: _Disk, kind: str
 ) -> None:
     disk.failing = kind
@@ -92,7 +92,7 @@ async def test_a_commit_that_fails_is_reported_to_all_and_leaves_nothing(
     assert await _names(stores) == {"after"}
 
 
-async def test_a_read_that_fails_ends_the_batch_and_no_change_is_half_written(
+async def test_a_failed_read_ends_the_batch_and_no_change_is_half_written(
     stores: Stores, disk: _Disk
 ) -> None:
     """SQLite rolls all of it back by itself; what ran on would be committed statement by statement."""
@@ -124,7 +124,7 @@ async def test_a_read_that_fails_ends_the_batch_and_no_change_is_half_written(
     assert await _names(stores) == reported
 
 
-async def test_a_step_of_the_schema_that_fails_half_way_is_taken_back(stores: Stores) -> None:
+async def test_a_failed_migration_is_rolled_back(stores: Stores) -> None:
     async def step(tx: Tx) -> None:
         await tx.run("CREATE TABLE half (x INTEGER)")
         await tx.run("CREATE INDEX half_way ON none_such (x)")
@@ -134,7 +134,7 @@ async def test_a_step_of_the_schema_that_fails_half_way_is_taken_back(stores: St
     assert await stores.db.read.all("SELECT name FROM sqlite_master WHERE name = 'half'") == []
 
 
-async def test_text_that_is_none_fails_its_own_change_alone(stores: Stores) -> None:
+async def test_invalid_text_fails_its_own_change_only(stores: Stores) -> None:
     names = ["a", "b\ud800", "c"]
     answers = await asyncio.gather(
         *(stores.db.write(partial(_put, name=name)) for name in names), return_exceptions=True
@@ -144,7 +144,7 @@ async def test_text_that_is_none_fails_its_own_change_alone(stores: Stores) -> N
     assert await _names(stores) == {"a", "c"}
 
 
-async def test_a_submission_that_decides_itself_runs_once(
+async def test_a_submission_decided_by_the_sandbox_runs_once(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision's parent, the version, is one of the rows on their way: it goes first."""

@@ -26,7 +26,7 @@ _waiting = Gauge(
 _delivery_seconds = Histogram(
     "smsign_delivery_seconds",
     "Time of one delivery attempt to a callback, in seconds; its count is the number of attempts.",
-    ["form", "outcome"],
+    ["format", "outcome"],
     buckets=_BUCKETS,
 )
 _outbox = Gauge(

@@ -39,6 +39,7 @@ def test_an_encoding_that_is_not_utf_8_is_given_or_confirmed(tmp_path: Path, enc
     assert "中文" in [each.lines[0][1]["sign"] for each in guessed]
 
 
+@pytest.mark.process
 def test_a_confirmation_without_a_terminal_sends_nothing(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     shell.env |= {"SMSIGN_URL": "http://127.0.0.1:9", "SMSIGN_APP_KEY": "a", "SMSIGN_MASTER_SECRET": "b"}
@@ -177,6 +178,7 @@ def test_a_file_that_is_not_a_journal_is_not_modified(tmp_path: Path) -> None:
     assert (tmp_path / "rows.csv.journal").read_text() == "my diary\n"
 
 
+@pytest.mark.process
 def test_without_idempotency_keys_an_interrupted_row_is_reported_and_not_retried(tmp_path: Path) -> None:
     """The vendor's own service: four calls, no Idempotency-Key. The first response is lost."""
     waiting = response(403, '{"error": {"code": 50103, "message": "other signatures in the audit"}}')
