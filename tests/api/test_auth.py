@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -29,6 +31,18 @@ def test_a_missing_or_empty_authorization_is_50001(server: Server, auth: str | N
     response = authenticate(server, auth)
     assert (response.status, response.code) == (400, 50001)
     assert "www-authenticate" not in response.headers
+
+
+@pytest.mark.process
+def test_a_client_that_waits_for_a_challenge_never_authenticates(server: Server, reader: Key) -> None:
+    """The contract answers 400 and not 401, so the credentials have to be in the first request."""
+    url = f"{server.url}/v1/sign/0"
+    for flags, code in ((["--anyauth"], 50001), ([], 50102)):
+        command = ["curl", "-s", *flags, "-u", ":".join(reader.auth), url]
+        printed = subprocess.run(command, capture_output=True, check=True).stdout
+        error = json.loads(printed)["error"]
+        assert error["code"] == code
+        assert code != 50001 or "first request" in error["details"][0]["hint"]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ class Walk:
                 self._run([sys.executable, "-c", self._here(python)], block)
                 python = ""
             elif block.language == "js":
-                self._run([_node(), "--input-type=module", "-e", self._here(block.text)], block)
+                self._run([find_node(), "--input-type=module", "-e", self._here(block.text)], block)
             else:
                 continue
             ran += 1
@@ -235,7 +235,8 @@ def _unknown(words: list[str]) -> Iterator[str]:
                 yield f"{command.name} {word}"
 
 
-def _node() -> str:
+def find_node() -> str:
+    """Return the path of the Node that Playwright brings."""
     from playwright._impl._driver import compute_driver_executable
 
     return str(compute_driver_executable()[0])

@@ -78,7 +78,7 @@ def test_the_examples_of_a_page_run_and_print_what_it_shows(language: str, name:
 def test_examples_that_cannot_be_run_are_well_formed(language: str, name: str) -> None:
     for block in blocks(language, name):
         if block.language in GRAMMARS:
-            _parse(block)
+            parse(block)
         elif block.language == "json":
             for each in block.text.split("\n\n"):
                 assert each.strip()
@@ -91,7 +91,8 @@ def test_examples_that_cannot_be_run_are_well_formed(language: str, name: str) -
             _check_braces(block)
 
 
-def _parse(block: Block) -> None:
+def parse(block: Block) -> None:
+    """Raise AssertionError if the text of a block has a syntax error."""
     tree_sitter = pytest.importorskip("tree_sitter")
     module, function = GRAMMARS[block.language]
     language = tree_sitter.Language(getattr(importlib.import_module(module), function)())

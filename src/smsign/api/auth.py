@@ -44,8 +44,8 @@ async def authenticate(
             _HEADER,
             "missing or empty",
             "缺失或为空",
-            "send Basic base64(appKey:masterSecret)",
-            "请发送 Basic base64(appKey:masterSecret)",
+            "send Basic base64(appKey:masterSecret) with the first request: the server sends no challenge",
+            "请在首个请求中就发送 Basic base64(appKey:masterSecret)，服务器不会发出质询",
         )
     key, secret = decode(header)
     now_s = now / 1e6
