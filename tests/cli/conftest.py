@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +55,32 @@ class Shell:
         process = self.start(*arguments)
         out, err = process.communicate(stdin, timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def run_on_a_terminal(self, *arguments: str, answers: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Run on a terminal of 80 columns, typing an answer at each prompt; return (exit code, output)."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "smsign.cli", *arguments],
+            env=self.env | {"TERM": "xterm"},
+            cwd=self.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown, left = b"", list(answers)
+        with suppress(OSError):  # EIO when the process has ended
+            while select.select([ours], [], [], 20)[0] and (read := os.read(ours, 65536)):
+                shown += read
+                if left and re.search(rb"[:\]]:? $", shown):
+                    os.write(ours, f"{left.pop(0)}\n".encode())
+        os.close(ours)
+        try:
+            code = process.wait(20)
+        finally:
+            process.kill()
+        return code, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode()).replace("\r\n", "\n")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """Run with --json; return the decoded output."""

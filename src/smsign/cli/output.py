@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,19 +18,6 @@ from rich.text import Text
 STATUS_WORDS = {0: "in the audit", 1: "passed", 2: "refused"}
 _STYLES = {0: "yellow", 1: "green", 2: "red"}
 
-
-def language() -> str:
-    """Return "zh" or "en", by SMSIGN_LANGUAGE or else the locale."""
-    names = ("SMSIGN_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    chosen = next((value for name in names if (value := os.environ.get(name))), "")
-    return "zh" if chosen.lower().startswith("zh") else "en"
-
-
-def say(en: str, zh: str) -> str:
-    """Return the text in the language of the command line."""
-    return zh if language() == "zh" else en
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -41,22 +28,38 @@ def show_json(value: object) -> None:
 
 def show_fields(fields: Mapping[str, object]) -> None:
     """Print one name and value per line."""
+    if not sys.stdout.isatty():
+        _print_cells(fields.items())
+        return
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value)))
-    console().print(table)
+    Console(highlight=False).print(table)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print a table, or the text `empty` when there are no rows."""
     lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
     if not lines:
-        console().print(Text(empty, style="dim"))
+        click.secho(empty, dim=True)
         return
-    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    if not sys.stdout.isatty():
+        _print_cells([columns, *lines])
+        return
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(*line)
-    console().print(table)
+    Console(highlight=False).print(table)
+
+
+def _print_cells(lines: Iterable[Iterable[object]]) -> None:
+    """Print tab-separated cells, one line each, without padding and wrapping: for pipes and files."""
+    for line in lines:
+        click.echo("\t".join(" ".join(re.split(r"[\t\r\n]+", str(cell))) for cell in line))
 
 
 @contextmanager
@@ -74,11 +77,6 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda text, done, total: progress.update(
             task, description=text, completed=done, total=total or None
         )
-
-
-def console() -> Console:
-    """Return the console of standard output; lines to a pipe are not wrapped."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def status(value: int) -> Text:

@@ -52,9 +52,10 @@ class NoResponse(msgspec.Struct, frozen=True):
 
 
 class Sleep(msgspec.Struct, frozen=True):
-    """Wait before the next step."""
+    """Wait before the next step. `error` is the error after which the request is sent again."""
 
     seconds: float
+    error: ClientError | None = None
 
 
 Step: TypeAlias = Request | Sleep
@@ -86,7 +87,7 @@ def send(request: Request, *, retries: int) -> Call[Response]:
         pause_s = _backoff_s(attempt, error)
         if not again or attempt == retries or pause_s > RETRY_AFTER_MAX_S:
             raise error
-        yield Sleep(pause_s)
+        yield Sleep(pause_s, error)
     raise AssertionError("the last attempt returns or raises")
 
 

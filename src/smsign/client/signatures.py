@@ -131,7 +131,7 @@ class Signatures(Calls):
                 if seen is None and failed is not None:
                     raise failed
                 raise DecisionTimeout(seen or Sign(sign_id=sign_id, sign="", status=0), timeout_s)
-            yield Sleep(min(left_s, pause_s * random.uniform(0.8, 1.2)))  # noqa: S311
+            yield Sleep(min(left_s, pause_s * random.uniform(0.8, 1.2)), failed)  # noqa: S311
             pause_s = min(pause_s * 1.6, POLL_MAX_S)
 
     @call

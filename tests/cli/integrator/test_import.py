@@ -209,3 +209,24 @@ def test_an_export_is_imported_without_doubling(
     more = shell.json("import", "more.csv", "--skip-existing")
     assert (more["skipped"], more["passed"]) == (1, 1)
     assert _contents(server, shell) == ["极光推送", "第二个", "新的"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "submitted"), [(("y",), 0, ["极光推送", "验证码"]), (("n", "n", "n"), 2, [])]
+)
+def test_the_names_of_a_file_that_is_not_utf8_are_confirmed_on_the_terminal(
+    server: Server,
+    test_shell: Callable[..., Shell],
+    tmp_path: Path,
+    answers: tuple[str, ...],
+    code: int,
+    submitted: list[str],
+) -> None:
+    shell = test_shell()
+    write_csv(tmp_path / "rows.csv", "签名", "极光推送", "验证码", encoding="gbk")
+    done, shown = shell.run_on_a_terminal("import", "rows.csv", answers=answers)
+    assert (done, "--encoding gbk: 极光推送、验证码\nAre these names right? [y/N]: " in shown) == (
+        code,
+        True,
+    ), shown
+    assert _contents(server, shell) == submitted

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from smsign.cli.output import say
+from smsign.cli.language import say
 from smsign.errors import SetupError
 
 _BOMS = {

@@ -17,7 +17,7 @@ from smsign.cli.integrator.journal import (
     Journal,
 )
 from smsign.cli.integrator.rows import Row
-from smsign.cli.output import say
+from smsign.cli.language import say
 from smsign.client import (
     ApiNotFound,
     Client,

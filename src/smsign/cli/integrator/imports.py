@@ -19,7 +19,8 @@ from smsign.cli.integrator.importer import Importer, ImportStopped
 from smsign.cli.integrator.journal import DECIDED, Journal
 from smsign.cli.integrator.remote import NOT_IN_TIME, REFUSED, with_client
 from smsign.cli.integrator.rows import Table, read, rows
-from smsign.cli.output import say, show_json
+from smsign.cli.language import say
+from smsign.cli.output import show_json
 from smsign.client import Client
 from smsign.errors import SetupError
 
@@ -140,7 +141,7 @@ def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> 
             try:
                 importer.process(row)
             except ImportStopped as error:
-                console.print(f"line {row.line}: {error}", markup=False)
+                console.print(f"line {row.line}: {error}", markup=False, soft_wrap=True)
                 left += 1
             else:
                 progress.advance(bar)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from smsign.cli.integrator import profiles
 from smsign.cli.integrator.profiles import Config, Profile
+from smsign.cli.integrator.remote import fail, make_client
+from smsign.cli.language import say
 from smsign.cli.output import json_option, show_json, show_table
-from smsign.errors import NotFound
+from smsign.client import ClientError, InvalidSignId
+from smsign.domain.apps import KEY_PATTERN
+from smsign.errors import NotFound, SetupError
 
 _NAME = re.compile(r"[\w.-]{1,64}")
 
@@ -34,17 +40,32 @@ def profile() -> None:
 @click.option(
     "--no-secret", is_flag=True, help="Do not store the masterSecret, but read SMSIGN_MASTER_SECRET."
 )
+@click.option(
+    "--check/--no-check", default=None, help="Check address and keys with one call.  [asked on a terminal]"
+)
 @json_option
-def add(name: str, *, url: str, app_key: str, no_secret: bool, as_json: bool) -> None:
+def add(name: str, *, url: str, app_key: str, no_secret: bool, check: bool | None, as_json: bool) -> None:
     """Add or replace a profile; prompts for the masterSecret, or reads it from standard input.
 
     The secret is not an option, because options are visible in the process list.
+
+    appKey and masterSecret have 24 characters each, 0-9 and a-f. The check queries a signature, which changes
+    nothing; if it fails, the profile is not stored.
     """
     if not _NAME.fullmatch(name):
         raise click.BadParameter("1 to 64 letters, digits, dots, dashes", param_hint="NAME")
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter("an address that begins with https:// or http://", param_hint="--url")
+    _check_form("appKey", app_key, param_hint="--app-key")
     secret = "" if no_secret else _read_secret()
+    used = secret or os.environ.get(profiles.MASTER_SECRET, "")
+    if check and not used:
+        raise click.UsageError(f"--check needs the masterSecret; set {profiles.MASTER_SECRET}")
+    if check is None and used and sys.stdin.isatty():
+        question = say("Check address and keys with one call?", "发起一次调用以检查地址与密钥？")
+        check = click.confirm(question, default=True, err=True)
+    if check:
+        _check_by_a_call(Profile(url=url, app_key=app_key, master_secret=used), as_json=as_json)
 
     def change(config: Config) -> None:
         config.profile[name] = Profile(url=url, app_key=app_key, master_secret=secret)
@@ -88,11 +109,38 @@ def use(name: str, *, as_json: bool) -> None:
     _show(_changed(change), as_json=as_json)
 
 
+def _check_form(name: str, text: str, *, param_hint: str) -> None:
+    """Check the form of a key, without printing it: it may be the secret.
+
+    Raises: BadParameter.
+    """
+    if not KEY_PATTERN.fullmatch(text):
+        form = say(
+            f"{name}: not 24 characters 0-9 and a-f (it has {len(text)})",
+            f"{name}：有 {len(text)} 个字符，应为 24 个字符，仅含 0-9 与 a-f",
+        )
+        raise click.BadParameter(form, param_hint=param_hint)
+
+
+def _check_by_a_call(profile: Profile, *, as_json: bool) -> None:
+    """Query a signature with the keys, and exit with an error unless the service accepts them."""
+    try:
+        with make_client(profile) as client, suppress(InvalidSignId):
+            client.get_sign(1)
+    except (ClientError, SetupError, ValueError) as error:
+        click.echo(
+            say("Not stored. Without the check: --no-check", "未保存。不检查而直接保存：--no-check"), err=True
+        )
+        fail(error, as_json=as_json)
+    click.echo(say("The service accepts the keys.", "服务接受这对密钥。"), err=True)
+
+
 def _read_secret() -> str:
     terminal = sys.stdin.isatty()
     secret = click.prompt("masterSecret", hide_input=True) if terminal else sys.stdin.readline()
     if not (secret := str(secret).strip()):
         raise click.UsageError("no masterSecret on standard input; pipe it in, or use --no-secret")
+    _check_form("masterSecret", secret, param_hint="masterSecret" if terminal else "standard input")
     return secret
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 import click
 import msgspec
 from click.shell_completion import CompletionItem
 
 from smsign.cli.integrator import profiles
-from smsign.cli.output import json_option, language, show_json
+from smsign.cli.language import language, say
+from smsign.cli.output import json_option, show_json
 from smsign.client import Client, ClientError, DecisionTimeout, SmsignApiError
+from smsign.client.retry import Outcome, Request, Sleep
 from smsign.errors import SetupError
 
 Command = Callable[..., Any]
@@ -53,24 +55,42 @@ def with_client(command: Command) -> Command:
     return run
 
 
+class ReportingClient(Client):
+    """A client that reports on standard error why it waits before it sends a request again."""
+
+    def _do(self, step: Request | Sleep) -> Outcome:
+        if isinstance(step, Sleep) and step.error:
+            why, seconds = _headline(step.error), f"{step.seconds:.1f}"
+            text = say(f"{why}; retrying in {seconds} s", f"{why}；{seconds} 秒后重试")
+            click.echo(f"smsign: {text}", err=True)
+        return super()._do(step)
+
+
 def connect(profile_name: str | None) -> Client:
     """Return a client with the settings of the profile, or else of the environment.
 
     Raises: SetupError, ValueError.
     """
-    chosen = profiles.choose(profiles.load_with_warning(), profile_name)
+    return make_client(profiles.choose(profiles.load_with_warning(), profile_name))
+
+
+def make_client(chosen: profiles.Profile) -> Client:
+    """Return a client with the settings of a profile.
+
+    Raises: SetupError, ValueError.
+    """
     try:
-        return Client(chosen.url, chosen.app_key, chosen.master_secret, language=language())
+        return ReportingClient(chosen.url, chosen.app_key, chosen.master_secret, language=language())
     except (ImportError, OSError) as error:
         raise SetupError(
             f"proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE) of the environment: {error}"
         ) from error
 
 
-def fail(error: Exception, *, as_json: bool) -> None:
-    """Report an error, and exit with its code."""
+def fail(error: Exception, *, as_json: bool, known: Mapping[str, int] | None = None) -> NoReturn:
+    """Report an error, and exit with its code; `known` is added to the JSON."""
     if as_json:
-        show_json({"error": _public(error)})
+        show_json({**(known or {}), "error": _public(error)})
     click.echo(f"smsign: {_headline(error)}", err=True)
     if isinstance(error, SmsignApiError):
         for each in error.details:

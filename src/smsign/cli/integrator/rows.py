@@ -18,7 +18,7 @@ import msgspec
 
 from smsign.cli.integrator.decoding import decode, is_certain
 from smsign.cli.integrator.headings import COLUMNS, IGNORED, TEXTS, column
-from smsign.cli.output import say
+from smsign.cli.language import say
 from smsign.client import Detail
 from smsign.client.multipart import SLOTS
 from smsign.errors import SetupError

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from smsign.cli.integrator.remote import REFUSED, with_client
+from smsign.cli.integrator.remote import REFUSED, fail, with_client
 from smsign.cli.integrator.submission import by_slot, combine, submission, texts, timeout_option, waiting
-from smsign.cli.output import console, local_time, show_fields, show_json, show_table, status
-from smsign.client import Check, Client, Sign, SignDetail
+from smsign.cli.language import say
+from smsign.cli.output import local_time, show_fields, show_json, show_table, status
+from smsign.client import Check, Client, ClientError, DecisionTimeout, Sign, SignDetail
 
 STATES = {"in-audit": 0, "passed": 1, "refused": 2}
 _ID = click.argument("sign_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
@@ -125,7 +126,7 @@ def wait(client: Client, *, sign_id: int, timeout_s: float, as_json: bool) -> No
 
     Exits with 0 if passed, 1 if refused, 3 if not decided in time.
     """
-    _decided(client.wait_until_decided(sign_id, timeout_s), as_json=as_json)
+    _decided(client, sign_id, timeout_s=timeout_s, as_json=as_json)
 
 
 @sign.command()
@@ -190,14 +191,24 @@ def filters(given: dict[str, Any]) -> dict[str, Any]:
 
 def _submitted(client: Client, sign_id: int, *, wait: bool, timeout_s: float, as_json: bool) -> None:
     if wait:
-        _decided(client.wait_until_decided(sign_id, timeout_s), as_json=as_json)
+        click.echo(
+            say(f"{sign_id} submitted; waiting for the decision", f"{sign_id} 已提交，等待审核"), err=True
+        )
+        _decided(client, sign_id, timeout_s=timeout_s, as_json=as_json)
     elif as_json:
         show_json({"sign_id": sign_id})
     else:
         click.echo(f"{sign_id} submitted; to wait for the decision: smsign sign wait {sign_id}")
 
 
-def _decided(decided: Sign, *, as_json: bool) -> None:
+def _decided(client: Client, sign_id: int, *, timeout_s: float, as_json: bool) -> None:
+    """Wait for the decision, show it, and exit with its code."""
+    try:
+        decided = client.wait_until_decided(sign_id, timeout_s)
+    except DecisionTimeout as error:
+        fail(error, as_json=as_json, known={"sign_id": sign_id, "status": error.sign.status})
+    except ClientError as error:
+        fail(error, as_json=as_json, known={"sign_id": sign_id})
     show_json(decided) if as_json else click.echo(_line(decided))
     sys.exit(0 if decided.passed else REFUSED)
 
@@ -245,7 +256,7 @@ def _show_detail(found: SignDetail) -> None:
 
 def _show_check(found: Check) -> None:
     if found.ok:
-        console().print("No errors.", style="green")
+        click.secho("No errors.", fg="green")
         return
     show_table(
         ["code", "field", "error", "hint"],
