@@ -25,6 +25,7 @@ ALLOWED = {
     "worker": {"worker", "actions", "storage", "domain", "config", "log"},
     "client": {"client"},
     "main": {"api", "console", "worker", "http", "actions", "storage", "config", "log"},
+    "__main__": {"cli"},
     "cli": {"cli", "main", "worker", "client", "http", "actions", "storage", "domain", "config", "log"},
 }
 IMPURE = {"os", "time", "random", "secrets", "socket", "asyncio", "pathlib", "datetime", "io", "subprocess"}

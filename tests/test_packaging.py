@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -14,8 +15,9 @@ import pytest
 
 from smsign import __version__
 from smsign.cli import COMMANDS
+from tests.client.test_python_versions import SCENARIO
 from tests.docs.pages import DOCS, LANGUAGES, ROOT, Walk, blocks
-from tests.running import free_port
+from tests.running import Server, free_port
 
 pytestmark = pytest.mark.whole_file
 
@@ -124,6 +126,50 @@ def test_the_light_install_submits_to_an_installed_server(
         server.terminate()
     contents = [line.split(",")[1] for line in exported.splitlines()]
     assert contents == ["sign", "测试模糊", "极光推送", "测试通过"]
+
+
+@pytest.fixture
+def older_python() -> str:
+    """The oldest Python that the SDK supports, or another one that the server does not, if there is one."""
+    for version in ("3.9", "3.10"):
+        if command := shutil.which(f"python{version}"):
+            env = os.environ | {"PYENV_VERSION": version}  # pyenv's commands fail without it
+            program = [command, "-c", "import sys; print(sys.executable)"]
+            done = subprocess.run(program, env=env, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return done.stdout.strip()
+    pytest.skip("there is no Python 3.9 or 3.10")
+
+
+def test_an_older_python_has_the_sdk_and_a_clear_error_for_commands(
+    older_python: str, wheel: Path, tmp_path: Path
+) -> None:
+    subprocess.run([older_python, "-m", "venv", tmp_path / "venv"], check=True)
+    python = str(tmp_path / "venv/bin/python")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", ROOT / "requirements/client.txt"], check=True)
+    subprocess.run([*pip, "--no-index", f"{wheel}[server]"], check=True)
+    done = Install(tmp_path / "venv").run("serve", "--test")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("smsign: the commands and the server need Python 3.11 or newer")
+    with Server(tmp_path, port=free_port()) as server:
+        keys = server.json("app", "create", "old", "--test")
+        env = {
+            "SMSIGN_URL": server.url,
+            "SMSIGN_APP_KEY": keys["app_key"],
+            "SMSIGN_MASTER_SECRET": keys["master_secret"],
+        }
+        subprocess.run([python, "-W", "error", SCENARIO], env=env, check=True)
+
+
+def test_the_pinned_packages_of_the_sdk_are_those_of_the_server() -> None:
+    """For the versions of Python that have both."""
+    server, sdk = (
+        re.findall(r"(?m)^([\w-]+==[\w.]+)(.*)", (ROOT / "requirements" / name).read_text("utf-8"))
+        for name in ("run.txt", "client.txt")
+    )
+    old = re.compile(r"python_full_version (< '3\.1[01]'|== '3\.10)")
+    assert {pin for pin, marker in sdk if not old.search(marker)} <= {pin for pin, _ in server}
 
 
 def test_the_tutorial_runs_with_the_installed_server(full: Install, tmp_path: Path) -> None:

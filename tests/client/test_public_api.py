@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import pickle
 import re
@@ -10,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
+from unittest import mock
 
 import msgspec
 import pytest
@@ -18,7 +20,6 @@ from smsign import client as package
 from smsign import errors
 from smsign.api.routes import API
 from smsign.client import AsyncClient, Client, Sign, SmsignApiError
-from smsign.client.decorators import call, paginated
 from smsign.client.retry import Request
 
 
@@ -31,6 +32,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     sync, awaited = _public(Client), _public(AsyncClient)
     assert set(sync) == set(awaited)
     assert len(sync) > 25
+    assert _defaults(sync.pop("from_env")) == _defaults(awaited["from_env"])
     for name, method in sync.items():
         own, other = inspect.signature(method), inspect.signature(awaited[name])
         assert own.parameters == other.parameters, name
@@ -44,7 +46,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     assert _defaults(Client) == _defaults(AsyncClient)
 
 
-def _defaults(client: type) -> dict[str, object]:
+def _defaults(client: Callable[..., object]) -> dict[str, object]:
     return {name: each.default for name, each in inspect.signature(client).parameters.items()}
 
 
@@ -96,16 +98,13 @@ def test_the_client_has_a_method_for_every_call_of_the_api() -> None:
     """The first step of a call is its request, which is inspected without sending it."""
     given = {"int": 7, "str": "x", "datetime": datetime.now(UTC)}
     sent = set()
-    for name in _public(Client):
-        steps = inspect.getattr_static(Client, name)
-        if isinstance(steps, call | paginated):
+    for method in _public(Client).values():
+        if steps := vars(method).get("__wrapped__") if inspect.isfunction(method) else None:
             needed = [
-                each
-                for each in inspect.signature(steps.steps).parameters.values()
-                if each.default is each.empty
+                each for each in inspect.signature(steps).parameters.values() if each.default is each.empty
             ]
             named = {each.name: given[each.annotation] for each in needed if each.annotation in given}
-            request = next(steps.steps(Client("http://x", "k", "s"), **named))
+            request = next(steps(Client("http://x", "k", "s"), **named))
             assert isinstance(request, Request)
             sent.add((request.method, re.sub(r"/(7|x)(?=/|$)", "/{}", request.path)))
     for path, methods in API.items():
@@ -131,6 +130,18 @@ def test_the_old_name_of_a_callbacks_format_is_still_read() -> None:
     for body in (old, old.replace(b"form", b"format")):
         callback = msgspec.json.decode(body, type=package.Callback)
         assert (callback.format, callback.form) == ("vendor", "vendor")
+
+
+def test_mocks_of_a_client_have_its_methods_and_their_parameters() -> None:
+    client = mock.create_autospec(Client, instance=True)
+    client.create_sign("极光推送", remark="官网")
+    with pytest.raises(TypeError):
+        client.get_sign()
+    with pytest.raises(AttributeError):
+        _ = client.get_signs
+    awaited = mock.create_autospec(AsyncClient, instance=True)
+    awaited.get_sign.return_value = Sign(sign_id=7, sign="极光推送", status=1)
+    assert asyncio.run(awaited.get_sign(7)).passed
 
 
 def test_methods_have_their_docstrings(capsys: pytest.CaptureFixture[str]) -> None:

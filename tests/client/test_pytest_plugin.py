@@ -47,6 +47,14 @@ def test_the_tests_on_the_ci_page_pass_and_the_emulator_ends(tmp_path: Path) -> 
         httpx.get((tmp_path / "url").read_text(), trust_env=False)
 
 
+def test_the_tests_on_the_page_about_testing_pass(tmp_path: Path) -> None:
+    for block in blocks("en", "how-to/testing.md"):
+        (tmp_path / block.about).write_text(block.text, "utf-8")
+    done = _pytest(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "12 passed" in done.stdout
+
+
 def test_a_missing_server_is_named_with_the_extra_that_has_it(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "cryptography.py"
     missing.parent.mkdir()

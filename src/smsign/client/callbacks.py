@@ -13,13 +13,12 @@ from smsign.client.models import Callback, Delivery, DeliveryDetail, Page
 from smsign.client.retry import Call, Pages, Request
 
 
-class _Callbacks(msgspec.Struct, frozen=True):
-    callbacks: tuple[Callback, ...]
+class _CallbackPage(Page[Callback], frozen=True, kw_only=True):
+    items: tuple[Callback, ...] = msgspec.field(name="callbacks")
 
 
-class _Deliveries(msgspec.Struct, frozen=True):
-    deliveries: tuple[Delivery, ...]
-    next: str | None = None
+class _DeliveryPage(Page[Delivery], frozen=True, kw_only=True):
+    items: tuple[Delivery, ...] = msgspec.field(name="deliveries")
 
 
 class _Events(msgspec.Struct, frozen=True):
@@ -32,7 +31,7 @@ class Callbacks(Calls):
     @call
     def list_callbacks(self) -> Call[tuple[Callback, ...]]:
         """List all callbacks of the application, without their secrets."""
-        return (yield from self._get("/v1/callbacks", _Callbacks)).callbacks
+        return (yield from self._get("/v1/callbacks", _CallbackPage)).items
 
     @call
     def create_callback(
@@ -128,5 +127,4 @@ class Callbacks(Calls):
         yield from self._post(f"/v1/callbacks/{callback_id}/deliveries/{delivery_id}/resend", _Events)
 
     def _deliveries(self, callback_id: int, query: dict[str, str]) -> Call[Page[Delivery]]:
-        page = yield from self._get(f"/v1/callbacks/{callback_id}/deliveries", _Deliveries, query)
-        return Page(items=page.deliveries, next=page.next)
+        return (yield from self._get(f"/v1/callbacks/{callback_id}/deliveries", _DeliveryPage, query))

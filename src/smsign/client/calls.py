@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import TypeVar
 
 import msgspec
 
 from smsign.client.models import Page
+from smsign.client.options import Options
 from smsign.client.retry import Call, Pages, Request, Response, check_done, decode, send
-from smsign.client.transport import Options
 
 T = TypeVar("T")
 
@@ -74,5 +74,5 @@ def _text(name: str, value: datetime | int | str) -> str:
     if isinstance(value, int):
         return str(int(value))  # a Status as its number
     if value.tzinfo is None:
-        raise ValueError(f"{name}: a time without a zone; use datetime.now(UTC) or .astimezone()")
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        raise ValueError(f"{name}: a time without a zone; use datetime.now(timezone.utc) or .astimezone()")
+    return value.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

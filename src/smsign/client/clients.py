@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from smsign.client.callbacks import Callbacks
+from smsign.client.decorators import add_methods
 from smsign.client.signatures import Signatures
 from smsign.client.transport import AsyncTransport, SyncTransport
 
 
+@add_methods
 class Client(Signatures, Callbacks, SyncTransport):
     """A synchronous client. Close it, or use it in a `with` statement; threads may share it.
 
@@ -16,5 +18,6 @@ class Client(Signatures, Callbacks, SyncTransport):
     """
 
 
+@add_methods
 class AsyncClient(Signatures, Callbacks, AsyncTransport):
     """The asynchronous client: the same methods, to be awaited."""

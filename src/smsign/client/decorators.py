@@ -1,6 +1,7 @@
 """Decorators that make one generator of steps a method of `Client` and a coroutine method of `AsyncClient`.
 
-Type checkers see the exact types on both.
+Type checkers see the exact types on both. `add_methods` gives a client its methods as plain functions, for
+`help`, `inspect` and `unittest.mock.create_autospec`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from typing_extensions import Concatenate, ParamSpec
 
 from smsign.client.retry import Call, Pages
 from smsign.client.transport import AsyncTransport, SyncTransport
 
+C = TypeVar("C", bound=type)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -22,55 +25,65 @@ class call(Generic[P, T]):  # noqa: N801
     """A method with one result: `T` on `Client`, a coroutine on `AsyncClient`."""
 
     def __init__(self, steps: Callable[Concatenate[Any, P], Call[T]]) -> None:
-        def run(client: SyncTransport, /, *args: Any, **kwargs: Any) -> Any:
-            return client._run(self.steps(client, *args, **kwargs))
+        self._steps = steps
 
-        async def run_async(client: AsyncTransport, /, *args: Any, **kwargs: Any) -> Any:
-            return await client._run(self.steps(client, *args, **kwargs))
+    if TYPE_CHECKING:
 
-        self.__doc__ = steps.__doc__
-        self.steps = steps
-        self._sync, self._async = _describe(run, steps, "{}"), _describe(run_async, steps, "{}")
+        @overload
+        def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, client: SyncTransport, owner: type) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, client: AsyncTransport, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
 
-    @overload
-    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
-    @overload
-    def __get__(self, client: SyncTransport, owner: type) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, client: AsyncTransport, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(self, client: Any, owner: type) -> Any:
-        """Return the method, bound to a client if there is one."""
-        return _bind(self._async if issubclass(owner, AsyncTransport) else self._sync, client)
+    def method(self, client: type) -> Callable[..., Any]:
+        """Return the method for a class of clients."""
+        steps = self._steps
+
+        def run(self: SyncTransport, /, *args: Any, **kwargs: Any) -> Any:
+            return self._run(steps(self, *args, **kwargs))
+
+        async def run_async(self: AsyncTransport, /, *args: Any, **kwargs: Any) -> Any:
+            return await self._run(steps(self, *args, **kwargs))
+
+        return _describe(run_async if issubclass(client, AsyncTransport) else run, steps, "{}")
 
 
 class paginated(Generic[P, T]):  # noqa: N801
     """A method that iterates over all pages: `for` on `Client`, `async for` on `AsyncClient`."""
 
     def __init__(self, steps: Callable[Concatenate[Any, P], Pages[T]]) -> None:
-        def run(client: SyncTransport, /, *args: Any, **kwargs: Any) -> Any:
-            return client._iterate(self.steps(client, *args, **kwargs))
+        self._steps = steps
 
-        def run_async(client: AsyncTransport, /, *args: Any, **kwargs: Any) -> Any:
-            return client._iterate(self.steps(client, *args, **kwargs))
+    if TYPE_CHECKING:
 
-        self.__doc__ = steps.__doc__
-        self.steps = steps
-        self._sync = _describe(run, steps, "Iterator[{}]")
-        self._async = _describe(run_async, steps, "AsyncIterator[{}]")
+        @overload
+        def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, client: SyncTransport, owner: type) -> Callable[P, Iterator[T]]: ...
+        @overload
+        def __get__(self, client: AsyncTransport, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+        def __get__(self, client: Any, owner: type) -> Any: ...
 
-    @overload
-    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
-    @overload
-    def __get__(self, client: SyncTransport, owner: type) -> Callable[P, Iterator[T]]: ...
-    @overload
-    def __get__(self, client: AsyncTransport, owner: type) -> Callable[P, AsyncIterator[T]]: ...
-    def __get__(self, client: Any, owner: type) -> Any:
-        """Return the method, bound to a client if there is one."""
-        return _bind(self._async if issubclass(owner, AsyncTransport) else self._sync, client)
+    def method(self, client: type) -> Callable[..., Any]:
+        """Return the method for a class of clients."""
+        steps = self._steps
+
+        def run(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return self._iterate(steps(self, *args, **kwargs))
+
+        kind = "AsyncIterator[{}]" if issubclass(client, AsyncTransport) else "Iterator[{}]"
+        return _describe(run, steps, kind)
 
 
-def _bind(method: Callable[..., Any], client: object) -> Any:
-    return method if client is None else MethodType(method, client)
+def add_methods(client: C) -> C:
+    """Add the methods of all calls to a class of clients; a decorator."""
+    for name in dir(client):
+        declared = inspect.getattr_static(client, name)
+        if isinstance(declared, (call, paginated)):
+            setattr(client, name, declared.method(client))
+    return client
 
 
 def _describe(method: Callable[..., Any], steps: Callable[..., Any], returns: str) -> Callable[..., Any]:

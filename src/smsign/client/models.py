@@ -6,11 +6,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Generic, Optional, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+
+class Result(msgspec.Struct, frozen=True, dict=True):
+    """The result of a call. Two results are equal if their data is, whatever their requests were."""
+
+    @property
+    def request_id(self) -> str:
+        """Return the id of the request in the service's log; "" if the service sent none."""
+        return str(self.__dict__.get("request_id", ""))
 
 
 class Status(IntEnum):
@@ -21,18 +30,18 @@ class Status(IntEnum):
     REFUSED = 2
 
 
-class Sign(msgspec.Struct, frozen=True, kw_only=True):
+class Sign(Result, frozen=True, kw_only=True):
     """A signature. `version` and the times are None on the vendor's own service. Times are aware, in UTC."""
 
     sign_id: int
     sign: str
     status: int
     use_status: int = 0
-    is_default: int | None = None
-    refuse_reason: str | None = None
-    version: int | None = None
-    created_at: datetime | None = None
-    submitted_at: datetime | None = None
+    is_default: Optional[int] = None
+    refuse_reason: Optional[str] = None
+    version: Optional[int] = None
+    created_at: Optional[datetime] = None
+    submitted_at: Optional[datetime] = None
 
     @property
     def in_audit(self) -> bool:
@@ -81,7 +90,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     reasons: tuple[Reason, ...] = ()
     note: str = ""
-    decided_at: datetime | None = None
+    decided_at: Optional[datetime] = None
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +100,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     sign: str
     fields: dict[str, str] = {}
     images: tuple[Image, ...] = ()
-    submitted_at: datetime | None = None
-    decision: Decision | None = None
+    submitted_at: Optional[datetime] = None
+    decision: Optional[Decision] = None
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +111,7 @@ class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     at: datetime
     actor: str = ""
-    version: int | None = None
+    version: Optional[int] = None
 
 
 class SignDetail(Sign, frozen=True, kw_only=True):
@@ -112,11 +121,11 @@ class SignDetail(Sign, frozen=True, kw_only=True):
     timeline: tuple[TimelineEvent, ...] = ()
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+class Page(Result, Generic[T], frozen=True, kw_only=True):
     """One page of a list; `next` is the cursor of the next page, None on the last one."""
 
     items: tuple[T, ...]
-    next: str | None = None
+    next: Optional[str] = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,14 +138,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class Check(Result, frozen=True, kw_only=True):
     """The result of a dry run: all errors that a submission would get."""
 
     ok: bool
     problems: tuple[Problem, ...] = ()
 
 
-class App(msgspec.Struct, frozen=True, kw_only=True):
+class App(Result, frozen=True, kw_only=True):
     """The application. A test application decides its audits itself, after `test_delay_ms`.
 
     `submissions_a_day` is 0 or None where there is no limit; submissions are not counted then.
@@ -146,14 +155,14 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     app_key: str
     sms_open: bool = True
     use_by_hand: bool = False
-    in_use_id: int | None = None
+    in_use_id: Optional[int] = None
     test: bool = False
-    test_delay_ms: int | None = None
-    submissions_a_day: int | None = None
-    submitted_today: int | None = None
+    test_delay_ms: Optional[int] = None
+    submissions_a_day: Optional[int] = None
+    submitted_today: Optional[int] = None
 
 
-class Callback(msgspec.Struct, frozen=True, kw_only=True):
+class Callback(Result, frozen=True, kw_only=True):
     """A callback. `secret` is the one for `verify_standard` or `verify_vendor`, None in lists.
 
     `why` is the reason why a callback is paused (see `state`); `pending` is the number of events that are not
@@ -165,14 +174,14 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     format: str = ""
     form: str = ""
     state: str
-    why: str | None = None
+    why: Optional[str] = None
     failures: int = 0
-    failing_since: datetime | None = None
+    failing_since: Optional[datetime] = None
     pending: int = 0
-    pending_since: datetime | None = None
-    created_at: datetime | None = None
-    secret: str | None = None
-    old_secret_until: datetime | None = None
+    pending_since: Optional[datetime] = None
+    created_at: Optional[datetime] = None
+    secret: Optional[str] = None
+    old_secret_until: Optional[datetime] = None
 
     def __post_init__(self) -> None:
         """Fill `format` and `form` from each other: older services return `form`."""
@@ -180,7 +189,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "form", self.format)
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(Result, frozen=True, kw_only=True):
     """A delivery attempt. `status` is the HTTP status of the response, None without a response."""
 
     delivery_id: int
@@ -192,8 +201,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     at: datetime
     ms: int = 0
-    status: int | None = None
-    error: str | None = None
+    status: Optional[int] = None
+    error: Optional[str] = None
 
 
 class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,12 +10,14 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, TypedDict
+from typing import BinaryIO, TypedDict, Union
 
-ImageFile: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+from typing_extensions import TypeAlias
+
+ImageFile: TypeAlias = Union[str, "os.PathLike[str]", bytes, BinaryIO]
 """A path, bytes, or a binary file object."""
 
-ImageFiles: TypeAlias = Sequence[ImageFile] | Mapping[str, ImageFile]
+ImageFiles: TypeAlias = Union[Sequence[ImageFile], Mapping[str, ImageFile]]
 """In order (`image0` … `image3`), or by slot (`{"idCardImage": …}`)."""
 
 
@@ -95,7 +97,7 @@ class Body:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body; of a file never more than its size when it was opened."""
-        for part, size in zip(self._parts, self._sizes, strict=True):
+        for part, size in zip(self._parts, self._sizes):
             if isinstance(part, bytes):
                 yield part
                 continue
@@ -122,19 +124,19 @@ def _by_slot(images: ImageFiles) -> dict[str, ImageFile]:
         if unknown := [slot for slot in images if slot not in SLOTS]:
             raise ValueError(f"unknown slot: {', '.join(unknown)}; known slots: {', '.join(SLOTS)}")
         return dict(images)
-    if isinstance(images, str | bytes | os.PathLike):
+    if isinstance(images, (str, bytes, os.PathLike)):
         raise TypeError("images is a list or a mapping by slot; write [image] for a single one")
     if len(images) > len(NUMBERED):
         raise ValueError(f"{len(images)} images, at most {len(NUMBERED)} without a slot")
-    return dict(zip(NUMBERED, images, strict=False))
+    return dict(zip(NUMBERED, images))
 
 
 def _opener(slot: str, image: ImageFile) -> Callable[[], BinaryIO]:
     """Return a function that opens the image at its start."""
-    if isinstance(image, str | os.PathLike):
+    if isinstance(image, (str, os.PathLike)):
         path = Path(image)
         return lambda: _Opened(io.FileIO(path))
-    if isinstance(image, bytes | bytearray | memoryview):
+    if isinstance(image, (bytes, bytearray, memoryview)):
         data = bytes(image)
         return lambda: io.BytesIO(data)
     if isinstance(image, io.TextIOBase):

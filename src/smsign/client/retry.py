@@ -10,11 +10,13 @@ import random
 import time
 from collections.abc import Generator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias, TypeVar
+from typing import TypeVar, Union
 
 import msgspec
+from typing_extensions import TypeAlias
 
 from smsign.client.errors import ApiConnectionError, ClientError, Detail, InvalidResponse, SmsignApiError
+from smsign.client.models import Page, Result
 from smsign.client.multipart import SubmissionForm
 
 T = TypeVar("T")
@@ -32,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
-    body: SubmissionForm | bytes | None = None
+    body: Union[SubmissionForm, bytes, None] = None
     idempotent: bool = True
 
 
@@ -58,10 +60,10 @@ class Sleep(msgspec.Struct, frozen=True):
     error: ClientError | None = None
 
 
-Step: TypeAlias = Request | Sleep
-Outcome: TypeAlias = Response | NoResponse | None
+Step: TypeAlias = Union[Request, Sleep]
+Outcome: TypeAlias = Union[Response, NoResponse, None]
 Call: TypeAlias = Generator[Step, Outcome, T]
-Pages: TypeAlias = Generator[Step | list[T], Outcome, None]
+Pages: TypeAlias = Generator[Union[Step, list[T]], Outcome, None]
 """The steps of an iteration: a yielded list is a page, whose items are handed out one by one."""
 
 
@@ -92,15 +94,19 @@ def send(request: Request, *, retries: int) -> Call[Response]:
 
 
 def decode(response: Response, into: type[T]) -> T:
-    """Return the body as `into`.
+    """Return the body as `into`, with the request id.
 
     Raises: InvalidResponse; SmsignApiError for an error with a status of success.
     """
     try:
-        return msgspec.json.decode(response.body, type=into)
+        result = msgspec.json.decode(response.body, type=into)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         _raise_if_error(response)
         raise InvalidResponse(f"not a response of this API: {error}; is the base URL right?") from error
+    for each in (result, *(result.items if isinstance(result, Page) else ())):
+        if isinstance(each, Result):
+            each.__dict__["request_id"] = response.headers.get("x-request-id", "")
+    return result
 
 
 def check_done(response: Response) -> None:
@@ -166,5 +172,5 @@ def _retry_after_s(value: str) -> float | None:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time()) if value else None
-    except ValueError:
+    except (TypeError, ValueError):  # TypeError before Python 3.10
         return None

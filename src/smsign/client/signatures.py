@@ -7,10 +7,11 @@ import re
 import time
 import uuid
 from datetime import datetime
-from typing import Unpack
+from typing import Optional
 from urllib.parse import quote
 
 import msgspec
+from typing_extensions import Unpack
 
 from smsign.client.calls import LIST_MAX, Calls, encode, query_of
 from smsign.client.decorators import call, paginated
@@ -37,12 +38,11 @@ class _SignId(msgspec.Struct, frozen=True):
 
 
 class _InUse(msgspec.Struct, frozen=True):
-    sign_id: int | None
+    sign_id: Optional[int]
 
 
-class _Signs(msgspec.Struct, frozen=True):
-    signs: tuple[Sign, ...]
-    next: str | None = None
+class _SignPage(Page[Sign], frozen=True, kw_only=True):
+    items: tuple[Sign, ...] = msgspec.field(name="signs")
 
 
 class Signatures(Calls):
@@ -260,8 +260,7 @@ class Signatures(Calls):
         return (yield from self._get(f"/v1/sign/{sign_id}", Sign))
 
     def _list(self, query: dict[str, str]) -> Call[Page[Sign]]:
-        page = yield from self._get("/v1/signs", _Signs, query)
-        return Page(items=page.signs, next=page.next)
+        return (yield from self._get("/v1/signs", _SignPage, query))
 
     def _submit(
         self, path: str, method: str, sign: str, images: ImageFiles, fields: Fields, key: str

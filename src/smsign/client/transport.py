@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import httpx2
+from typing_extensions import Self
 
-from smsign.client.multipart import Body, SubmissionForm
+from smsign.client.multipart import SubmissionForm
+from smsign.client.options import Options, check_http, environment
 from smsign.client.retry import Call, NoResponse, Outcome, Pages, Request, Response, Sleep
 
 T = TypeVar("T")
@@ -19,51 +21,6 @@ TIMEOUT_S = 30.0
 RETRIES = 4
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-
-
-class Options:
-    """The address of the service, the credentials and the number of retries."""
-
-    def __init__(
-        self, base_url: str, app_key: str, master_secret: str, *, retries: int, language: str
-    ) -> None:
-        if retries < 0:
-            raise ValueError(f"retries: {retries} is negative; 0 is a single attempt")
-        try:
-            url = httpx2.URL(base_url)
-        except httpx2.InvalidURL as error:
-            raise ValueError(f"base_url: {base_url!r}: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-            raise ValueError(f"base_url: {base_url!r} is not the address of a service; write https://HOST")
-        # The vendor's documentation gives its address with /v1, others without.
-        self.base_url = str(url).rstrip("/").removesuffix("/v1")
-        self.app_key = app_key
-        self.retries = retries
-        self.auth = httpx2.BasicAuth(app_key, master_secret)
-        self._headers = {"accept-language": language} if language else {}
-
-    def request(self, step: Request, body: Body | None) -> httpx2.Request:
-        """Return the HTTP request of `step`."""
-        headers = {**self._headers, **step.headers}
-        stream: _Stream | None = None
-        content: bytes | None = None
-        if isinstance(step.body, SubmissionForm):
-            assert body is not None
-            stream = _Stream(body)
-            headers |= {"content-type": step.body.content_type, "content-length": str(body.length)}
-        elif step.body is not None:
-            content = step.body
-            headers["content-type"] = "application/json"
-        request = httpx2.Request(
-            step.method,
-            self.base_url + step.path,
-            params=step.query or None,
-            headers={"user-agent": "smsign", "accept": "*/*", **headers},
-            content=content,
-            stream=stream,
-        )
-        request.headers.setdefault("host", request.url.netloc.decode("ascii"))
-        return request
 
 
 class SyncTransport:
@@ -81,7 +38,22 @@ class SyncTransport:
         http: httpx2.Client | None = None,
     ) -> None:
         self._options = Options(base_url, app_key, master_secret, retries=retries, language=language)
-        self._http = http or httpx2.Client(timeout=timeout_s)
+        self._http = httpx2.Client(timeout=timeout_s) if http is None else check_http(http, httpx2.Client)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retries: int = RETRIES,
+        language: str = "",
+        http: httpx2.Client | None = None,
+    ) -> Self:
+        """Return a client with SMSIGN_URL, SMSIGN_APP_KEY and SMSIGN_MASTER_SECRET of the environment.
+
+        Raises: ValueError, which names the variables that are missing or empty.
+        """
+        return cls(*environment(), timeout_s=timeout_s, retries=retries, language=language, http=http)
 
     def close(self) -> None:
         """Close the connections."""
@@ -147,7 +119,24 @@ class AsyncTransport:
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         self._options = Options(base_url, app_key, master_secret, retries=retries, language=language)
-        self._http = http or httpx2.AsyncClient(timeout=timeout_s)
+        self._http = (
+            httpx2.AsyncClient(timeout=timeout_s) if http is None else check_http(http, httpx2.AsyncClient)
+        )
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retries: int = RETRIES,
+        language: str = "",
+        http: httpx2.AsyncClient | None = None,
+    ) -> Self:
+        """Return a client with SMSIGN_URL, SMSIGN_APP_KEY and SMSIGN_MASTER_SECRET of the environment.
+
+        Raises: ValueError, which names the variables that are missing or empty.
+        """
+        return cls(*environment(), timeout_s=timeout_s, retries=retries, language=language, http=http)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -198,21 +187,6 @@ class AsyncTransport:
         finally:
             if body is not None:
                 body.close()
-
-
-class _Stream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """The request body of one attempt, for either client."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._body.chunks()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks = self._body.chunks()
-        while chunk := await asyncio.to_thread(next, chunks, b""):
-            yield chunk
 
 
 def _response(response: httpx2.Response) -> Response:

@@ -17,9 +17,11 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Optional, Union
 from urllib.parse import parse_qsl
 
 import msgspec
+from typing_extensions import TypeAlias
 
 from smsign.client.errors import WebhookVerificationError
 from smsign.client.models import Reason
@@ -27,7 +29,7 @@ from smsign.client.models import Reason
 TOLERANCE_S = 300.0
 """The maximum age of a webhook: clock skew and time in transit."""
 
-Secrets = str | Sequence[str]
+Secrets: TypeAlias = Union[str, Sequence[str]]
 """One secret, or several during a rotation."""
 
 
@@ -39,7 +41,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     version: int
     seq: int
-    refuse_reason: str | None = None
+    refuse_reason: Optional[str] = None
     reasons: tuple[Reason, ...] = ()
 
 
@@ -57,7 +59,7 @@ class VendorResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     sign_id: int
     status: int
-    refuse_reason: str | None = None
+    refuse_reason: Optional[str] = None
 
 
 def verify_standard(

@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from smsign.client.options import APP_KEY, MASTER_SECRET, URL
 from smsign.errors import SetupError
 
-URL, APP_KEY, MASTER_SECRET = "SMSIGN_URL", "SMSIGN_APP_KEY", "SMSIGN_MASTER_SECRET"
 VARIABLES = {
     URL: "Address of the service, such as https://sms.example.com",
     APP_KEY: "appKey of the application",
