@@ -17,6 +17,7 @@ from smsign.cli.integrator.remote import fail, make_client
 from smsign.cli.language import say
 from smsign.cli.output import json_option, show_json, show_table
 from smsign.client import ClientError, InvalidSignId
+from smsign.client.options import MASTER_SECRET
 from smsign.domain.apps import KEY_PATTERN
 from smsign.errors import NotFound, SetupError
 
@@ -58,9 +59,9 @@ def add(name: str, *, url: str, app_key: str, no_secret: bool, check: bool | Non
         raise click.BadParameter("an address that begins with https:// or http://", param_hint="--url")
     _check_form("appKey", app_key, param_hint="--app-key")
     secret = "" if no_secret else _read_secret()
-    used = secret or os.environ.get(profiles.MASTER_SECRET, "")
+    used = secret or os.environ.get(MASTER_SECRET, "")
     if check and not used:
-        raise click.UsageError(f"--check needs the masterSecret; set {profiles.MASTER_SECRET}")
+        raise click.UsageError(f"--check needs the masterSecret; set {MASTER_SECRET}")
     if check is None and used and sys.stdin.isatty():
         question = say("Check address and keys with one call?", "发起一次调用以检查地址与密钥？")
         check = click.confirm(question, default=True, err=True)
