@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.client.test_docstrings import EXAMPLES
 from tests.docs.pages import ROOT, blocks
 
 pytestmark = pytest.mark.process
@@ -47,12 +48,15 @@ def test_the_tests_on_the_ci_page_pass_and_the_emulator_ends(tmp_path: Path) -> 
         httpx.get((tmp_path / "url").read_text(), trust_env=False)
 
 
-def test_the_tests_on_the_page_about_testing_pass(tmp_path: Path) -> None:
+def test_the_tests_in_the_page_about_testing_and_in_the_docstring_pass(tmp_path: Path) -> None:
     for block in blocks("en", "how-to/testing.md"):
         (tmp_path / block.about).write_text(block.text, "utf-8")
+    (tmp_path / "test_docstring.py").write_text(
+        "".join(code for module, code in EXAMPLES if module == "pytest_plugin"), "utf-8"
+    )
     done = _pytest(tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "12 passed" in done.stdout
+    assert "13 passed" in done.stdout
 
 
 def test_a_missing_server_is_named_with_the_extra_that_has_it(tmp_path: Path) -> None:

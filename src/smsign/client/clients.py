@@ -15,9 +15,21 @@ class Client(Signatures, Callbacks, SyncTransport):
     `base_url` is the address of the service, with or without `/v1`. `retries` is the maximum number of
     retries after a connection error, 429 or 5xx; `language` ("zh", "en") is that of error messages; `http` is
     an httpx2.Client with settings of your own, such as proxies and certificates.
+
+        with Client.from_env() as client:
+            app = client.get_app()
+            print(app.name, app.request_id)
     """
 
 
 @add_methods
 class AsyncClient(Signatures, Callbacks, AsyncTransport):
-    """The asynchronous client: the same methods, to be awaited."""
+    """The asynchronous client: the same methods, to be awaited.
+
+    `http` is an httpx2.AsyncClient; the other arguments are those of `Client`.
+
+        async with AsyncClient.from_env() as client:
+            sign_id = await client.create_sign("极光推送")
+            async for each in client.iter_signs():
+                print(each.sign, each.status)
+    """

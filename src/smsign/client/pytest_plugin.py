@@ -1,6 +1,11 @@
 """A plugin for pytest: the fixture `smsign_emulator`, a `smsign serve --test` that runs during the session.
 
 pytest loads it by itself when smsign is installed; the rest of the SDK does not import it.
+
+    def test_a_signature_is_passed(smsign_emulator):
+        smsign_emulator.reset()
+        sign_id = smsign_emulator.client.create_sign("测试通过")
+        assert smsign_emulator.client.get_sign(sign_id).passed
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Receiving webhooks: verification of signatures and decoding. No I/O, no framework.
 
-    event = verify_standard(request.headers, request.body, secret)    # the standard format
-    result = verify_vendor(request.body, app_key, master_secret)      # the vendor's format
-    body = echo(request.query_string)                                 # its verification request
+A request in the standard format, one in the vendor's, the response to a verification request:
+
+    event = verify_standard(request.headers, request.body, secret)
+    result = verify_vendor(request.body, app_key, master_secret)
+    body = echo(request.query_string)
 
 Each raises `WebhookVerificationError`: respond with 400 and do nothing else. Delivery is at least once:
 deduplicate by `Event.id`, or by `EventData.seq`, which increases with each event of a signature.
