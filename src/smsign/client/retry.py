@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Generator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TypeVar, Union
+from typing import Optional, TypeVar, Union
 
 import msgspec
 from typing_extensions import TypeAlias
@@ -57,7 +57,7 @@ class Sleep(msgspec.Struct, frozen=True):
     """Wait before the next step. `error` is the error after which the request is sent again."""
 
     seconds: float
-    error: ClientError | None = None
+    error: Optional[ClientError] = None
 
 
 Step: TypeAlias = Union[Request, Sleep]
