@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.docs.pages import LANGUAGES, ROOT, names
+from tests.docs.pages import LANGUAGES, names
 
 pytestmark = pytest.mark.process
 
@@ -42,19 +40,6 @@ class _Page(HTMLParser):
             self.links.append(given["href"])
         if tag in LOADING and given.get("rel") != "canonical" and (where := given.get(LOADING[tag])):
             self.loaded.append(where)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site") / "docs"
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "docs"), str(target)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return target
 
 
 @pytest.fixture(scope="module")
