@@ -21,6 +21,14 @@ def _leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Comm
         yield path, command
 
 
+def tree(command: click.Command) -> Iterator[click.Command]:
+    """Yield a command and all commands below it."""
+    yield command
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from tree(each)
+
+
 def test_every_command_has_help_and_a_json_option() -> None:
     for name, command in (leaf for each in COMMANDS for leaf in _leaves(cli.load(each), each)):
         assert command.help, name
@@ -57,6 +65,7 @@ print(*(name for name in sys.modules if name.startswith(("smsign", "apsw", "asyn
     assert set(done.stdout.splitlines()[-1].split()) <= {
         "smsign",
         "smsign.cli",
+        "smsign.cli.language",
         "smsign.cli.lazy",
         "smsign.errors",
     }

@@ -47,7 +47,8 @@ def test_no_other_word_stands_for_them() -> None:
 
 def _pairs() -> Iterator[tuple[str, str]]:
     yield from words("zh").items()
-    yield from json.loads((ROOT / "docs/words.zh.json").read_text("utf-8")).items()
+    for file in ("docs/words.zh.json", "src/smsign/cli/words.zh.json"):
+        yield from json.loads((ROOT / file).read_text("utf-8")).items()
     yield from _beside(msgspec.json.decode((SOURCE / "api/openapi.json").read_bytes()))
 
 

@@ -7,8 +7,9 @@ import sys
 import click
 
 from smsign import __version__
+from smsign.cli.language import language, say
 from smsign.cli.lazy import LazyGroup
-from smsign.errors import ApiError, SmsignError
+from smsign.errors import ApiError, SmsignError, UserError
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -42,12 +43,15 @@ COMMANDS = {
 def cli() -> None:
     """A self-hosted SMS signature service.
 
+    A signature is the name of the sender in front of a text message, such as 【极光推送】. An application
+    submits it with images as evidence, an auditor passes or refuses it, and gateways query the one in use.
+
     \b
     For operators, on a machine with access to the database (pip install 'smsign[server]'):
     smsign serve                          start the server
     smsign app create NAME                create an application with its keys
     smsign audit list                     list the signatures in the audit
-    smsign audit pass ID                  or: smsign audit refuse ID --reason unreadable
+    smsign audit pass ID                  pass one; or refuse it: smsign audit refuse ID --reason unreadable
 
     Every setting is also an environment variable: --data is SMSIGN_DATA. Commands use the same settings as
     the server, and may run at the same time.
@@ -66,11 +70,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; print an expected error as one line, without a traceback."""
+    if language() == "zh":
+        from smsign.cli import chinese
+
+        chinese.install()
+        chinese.translate(cli)
     try:
         cli(prog_name="smsign")
     except ApiError as error:
         for problem in error.problems:
-            click.echo(f"smsign: {problem.field}: {problem.reason.en}; {problem.hint.en}", err=True)
+            reason, hint = problem.reason.to(language()), problem.hint.to(language())
+            click.echo(f"smsign: {problem.field}: {reason}{say('; ', '；')}{hint}", err=True)
+        sys.exit(1)
+    except UserError as error:
+        click.echo(f"smsign: {error.text.to(language())}", err=True)
         sys.exit(1)
     except SmsignError as error:
         click.echo(f"smsign: {error}", err=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from smsign.cli.language import language
 from smsign.errors import SetupError
 
 INTERRUPTED = 130
@@ -53,6 +54,10 @@ class LazyGroup(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         with suppress(SetupError) if ctx.resilient_parsing else nullcontext():
             command = self.load(name) if name else command
+        if command and language() == "zh":
+            from smsign.cli.chinese import translate  # lazy: English does without its table
+
+            translate(command)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -26,7 +26,7 @@ def settings_options(wanted: Callable[[Setting], bool]) -> Callable[[Command], C
     def decorate(command: Command) -> Command:
         for setting in reversed(SETTINGS.values()):
             if wanted(setting):
-                default = f" [{setting.default}]" if setting.default != "" else ""
+                default = f"  [{setting.default}]" if setting.default != "" else ""
                 command = click.option(
                     setting.flag,
                     setting.name,

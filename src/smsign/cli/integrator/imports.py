@@ -66,7 +66,8 @@ def import_(
     """Import signatures from a CSV file; resumable.
 
     The header names the columns: sign; type, remark and the other text fields of the API; image0 … image3 and
-    the other slots, with the name of a file in the folder of images. Chinese headings work too: 签名, 备注.
+    the other slots, with the name of a file in the folder of images. Chinese headings work too: 签名, 备注. A
+    type is a number or a word, in English or Chinese: 1, company, 企业.
     The encoding is UTF-8; for any other, confirm the names as read, or add --encoding.
 
     The file of smsign export can be imported: contents that the application has already are skipped.

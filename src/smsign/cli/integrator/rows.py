@@ -19,6 +19,7 @@ import msgspec
 from smsign.cli.integrator.decoding import decode, is_certain
 from smsign.cli.integrator.headings import COLUMNS, IGNORED, TEXTS, column
 from smsign.cli.language import say
+from smsign.cli.types import find_type, list_types
 from smsign.client import Detail
 from smsign.client.multipart import SLOTS
 from smsign.errors import SetupError
@@ -165,6 +166,11 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
                         )
                     )
         fields = {name: text for name in TEXTS if (text := cells.get(name, "").strip())}
+        if kind := fields.get("type"):
+            fields["type"] = find_type(kind) or kind
+            if not find_type(kind):
+                reason, hint = say(f"unknown type {kind}", f"未知的类型 {kind}"), list_types()
+                errors.append(Detail("type", reason, say(f"types: {hint}", f"可用的类型：{hint}")))
         sign = cells.get("sign", "").strip()
         if not sign:
             hint = say("enter the content of the signature, without 【】", "请填写签名内容，不含【】")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from smsign.cli import types
 from smsign.cli.integrator.remote import REFUSED, fail, with_client
 from smsign.cli.integrator.submission import by_slot, combine, submission, texts, timeout_option, waiting
 from smsign.cli.language import say
@@ -40,19 +41,19 @@ def sign() -> None:
     """
 
 
-@sign.command()
+@sign.command(epilog=types.HELP)
 @click.argument("content")
 @submission
 @waiting
 @with_client
 def submit(client: Client, *, content: str, idempotency_key: str, as_json: bool, **given: Any) -> None:
     """Submit a new signature."""
-    images, fields = by_slot(given["images"]), texts(given["fields"])
+    images, fields = by_slot(given["images"]), texts(given["fields"], given["kind"])
     sign_id = client.create_sign(content, images=images, idempotency_key=idempotency_key, **fields)
     _submitted(client, sign_id, wait=given["wait"], timeout_s=given["timeout_s"], as_json=as_json)
 
 
-@sign.command()
+@sign.command(epilog=types.HELP)
 @_ID
 @click.argument("content")
 @submission
@@ -62,7 +63,7 @@ def resubmit(
     client: Client, *, sign_id: int, content: str, idempotency_key: str, as_json: bool, **given: Any
 ) -> None:
     """Resubmit a refused signature, with all fields and images."""
-    images, fields = by_slot(given["images"]), texts(given["fields"])
+    images, fields = by_slot(given["images"]), texts(given["fields"], given["kind"])
     client.modify_sign(sign_id, content, images=images, idempotency_key=idempotency_key, **fields)
     _submitted(client, sign_id, wait=given["wait"], timeout_s=given["timeout_s"], as_json=as_json)
 
@@ -129,7 +130,7 @@ def wait(client: Client, *, sign_id: int, timeout_s: float, as_json: bool) -> No
     _decided(client, sign_id, timeout_s=timeout_s, as_json=as_json)
 
 
-@sign.command()
+@sign.command(epilog=types.HELP)
 @click.argument("content")
 @click.option(
     "--for",
@@ -145,7 +146,7 @@ def check(client: Client, *, content: str, sign_id: int | None, as_json: bool, *
 
     Exits with 1 if there are errors.
     """
-    images, fields = by_slot(given["images"]), texts(given["fields"])
+    images, fields = by_slot(given["images"]), texts(given["fields"], given["kind"])
     found = client.check_sign(content, sign_id=sign_id, images=images, **fields)
     show_json(found) if as_json else _show_check(found)
     sys.exit(0 if found.ok else REFUSED)
@@ -236,7 +237,7 @@ def _show_detail(found: SignDetail) -> None:
     for version in found.versions:
         click.echo(f"\nversion {version.n}  【{version.sign}】  {local_time(version.submitted_at)}")
         for name, text in version.fields.items():
-            click.echo(f"  {name}: {text}")
+            click.echo(f"  {name}: {types.with_word(text) if name == 'type' else text}")
         for image in version.images:
             click.echo(
                 f"  {image.slot}: {image.type}, {image.width} × {image.height}, {image.size_bytes:,} bytes"

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import click
 
+from smsign.cli import types
+from smsign.cli.language import say
 from smsign.client import Fields, ImageFile
 from smsign.client.multipart import NUMBERED, SLOTS
 
@@ -31,7 +33,10 @@ submission = combine(
         "images",
         multiple=True,
         metavar="[SLOT=]PATH",
-        help="Image file, in order or with its slot. May be repeated.",
+        help="Image file (PNG or JPEG), in order or with its slot: idCardImage=id.png. May be repeated.",
+    ),
+    click.option(
+        "--type", "kind", metavar="TYPE", help="Type of the signature, by number or word; listed below."
     ),
     click.option(
         "--field",
@@ -39,7 +44,8 @@ submission = combine(
         "fields",
         multiple=True,
         metavar="NAME=TEXT",
-        help="Text field, such as type or remark. May be repeated.",
+        help="Text field: remark, legalPersonName, legalPersonIdNumber, socialCreditCode,"
+        " thirdPartyCompanyName. May be repeated.",
     ),
 )
 
@@ -79,9 +85,16 @@ def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
     return cast(dict[str, ImageFile], named)
 
 
-def texts(given: tuple[str, ...]) -> Fields:
-    """Return the text fields by name."""
+def texts(given: tuple[str, ...], kind: str | None) -> Fields:
+    """Return the text fields by name, with the type as its number."""
     fields = dict(each.partition("=")[::2] for each in given)
+    hint = "--type" if kind else "--field"
+    if kind or fields.get("type"):
+        known = types.find_type(given_type := kind or fields["type"])
+        if known is None:
+            message = say(f"unknown type {given_type}; types: ", f"未知的类型 {given_type}；可用的类型：")
+            raise click.BadParameter(message + types.list_types(), param_hint=hint)
+        fields["type"] = known
     if unknown := [name for name in fields if name not in Fields.__annotations__]:
         known = ", ".join(Fields.__annotations__)
         raise click.BadParameter(f"unknown field {unknown[0]}; known fields: {known}", param_hint="--field")

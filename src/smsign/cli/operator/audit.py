@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from smsign.actions import audits as actions
+from smsign.cli import types
 from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import STATUS_WORDS, age, local_time, show_fields, show_json, show_table, status
 from smsign.domain.audits import REASONS
@@ -25,7 +26,7 @@ _REASONS = "\n".join(
 )
 
 
-@click.group(help=f"List and decide signatures in the audit.\n\n\b\nReason codes of a refusal:\n{_REASONS}")
+@click.group(help=f"List and decide signatures in the audit.\n\nReason codes of a refusal:\n\n\b\n{_REASONS}")
 def audit() -> None:
     """List and decide signatures in the audit."""
 
@@ -77,7 +78,7 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
             f"\nversion {version['n']}  【{version['content']}】  {local_time(version['submitted_at'])}"
         )
         for name, text in version["fields"].items():
-            click.echo(f"  {name}: {text}")
+            click.echo(f"  {name}: {types.with_word(text) if name == 'type' else text}")
         for image in version["images"]:
             click.echo(
                 f"  {image['slot']}: {image['type']}, {image['width']} × {image['height']},"
