@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +16,10 @@ from openapi_spec_validator import validate
 from smsign.api import openapi
 from smsign.api.errors import STATUS
 from smsign.api.routes import API, OPEN
+from smsign.client import Client
 from smsign.domain.audits import REASONS
 from smsign.domain.events import Kind
+from smsign.domain.formats import FORMATS
 from smsign.domain.images import NAMED, NUMBERED
 from smsign.domain.signatures import FIELDS, Rules
 from smsign.errors import TEMPLATE_CODES, Code
@@ -99,22 +102,51 @@ def test_every_code_is_documented_under_its_status_with_an_example() -> None:
         assert (error["code"], error["message"]) == (int(code), BY_NUMBER[int(code)].message)
 
 
-def test_the_codes_of_a_response_are_those_of_its_schema() -> None:
-    for _, path, operation in OPERATIONS:
-        for status, response in operation["responses"].items():
-            content = follow(response).get("content", {}).get("application/json", {})
-            if int(status) >= 400 and "allOf" in content["schema"]:
-                codes = content["schema"]["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
-                assert [str(code) for code in codes] == list(content["examples"]), (path, status)
-
-
 def test_enums_and_fields_are_those_of_the_code() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert set(schemas["Slot"]["enum"]) == {*NUMBERED, *NAMED}
-    assert set(schemas["Reason"]["properties"]["code"]["enum"]) == set(REASONS)
+    assert set(schemas["ReasonCode"]["enum"]) == set(REASONS)
     assert set(schemas["Submission"]["properties"]) == FIELDS | {*NUMBERED, *NAMED, "images"}
-    kinds = {kind for kind in Kind if kind.startswith("signature.") and kind != Kind.DELETED}
-    assert set(schemas["Entry"]["properties"]["kind"]["enum"]) == kinds
+    kinds = {kind for kind in Kind if kind.startswith("signature.")}
+    assert set(schemas["EventKind"]["enum"]) == kinds
+    assert set(schemas["TimelineKind"]["enum"]) == kinds - {Kind.DELETED}
+    assert set(schemas["CallbackFormat"]["enum"]) == set(FORMATS)
+
+
+def test_responses_are_open_and_requests_are_closed() -> None:
+    """A key that a later version adds must not break a client; a misspelt key of a request is an error."""
+    schemas = DOCUMENT["components"]["schemas"]
+    closed = {name for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    assert closed == {"CallbackRequest", "InUseRequest", "RotationRequest", "TimeRange"}
+    others = {name: schema for name, schema in schemas.items() if name not in closed}
+    rest = json.dumps([DOCUMENT["paths"], DOCUMENT["webhooks"], others])
+    assert '"additionalProperties": false' not in rest
+
+
+def test_operations_have_the_names_of_the_sdk() -> None:
+    sdk = {name for name in dir(Client) if not name.startswith("_")}
+    for _, path, operation in OPERATIONS:
+        name = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", operation["operationId"])
+        assert (name in sdk) == (path not in OPEN and name != "modify_sign_by_post"), name
+
+
+def test_objects_of_responses_are_named_schemas() -> None:
+    """Generators make up names for the others."""
+
+    def unnamed(node: Any, place: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            if "properties" in node:
+                yield place
+            for name, each in node.items():
+                yield from unnamed(each, f"{place}/{name}")
+        elif isinstance(node, list):
+            for n, each in enumerate(node):
+                yield from unnamed(each, f"{place}/{n}")
+
+    assert list(unnamed([DOCUMENT["paths"], DOCUMENT["webhooks"]], "")) == []
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        inner = [each.get("properties", {}) for each in (schema, *schema.get("allOf", ()))]
+        assert list(unnamed([list(each.values()) for each in inner], name)) == []
 
 
 def test_the_document_is_served_in_both_languages_with_the_limits_of_the_settings(
@@ -146,6 +178,8 @@ def test_the_reference_has_every_call_every_schema_and_every_code(plain: Server)
         for _, path, operation in OPERATIONS:
             assert f'id="{operation["operationId"]}"' in page
             assert path in page
+        for methods in DOCUMENT["webhooks"].values():
+            assert all(f'id="{operation["operationId"]}"' in page for operation in methods.values())
         for name in DOCUMENT["components"]["schemas"]:
             assert f'id="schema-{name}"' in page
         for code in DOCUMENT["components"]["examples"]:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 HERE = Path(__file__).parent
 SECONDS = os.environ.get("FUZZ_S", "")
 SEED = os.environ.get("FUZZ_SEED", "1")
-CONTRACT = ("create", "query", "modify", "modifyByPost", "delete")
+CONTRACT = ("createSign", "getSign", "modifySign", "modifySignByPost", "deleteSign")
 MANY = ("--phases", "fuzzing", "--max-examples", "60")
 
 

@@ -19,6 +19,8 @@ from smsign.http.wire import Request, Response
 
 _BASE = "{{base}}"
 _CHOSEN = "{{chosen}}"
+_CALLBACK = "{url}"
+"""The path of webhooks: they are sent to the URL of a callback."""
 
 
 async def show(service: Service, request: Request) -> Response:
@@ -52,7 +54,8 @@ def _page(rules: Rules, language: str) -> str:
 
 def _by_tag(spec: dict[str, Any]) -> list[dict[str, Any]]:
     operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in spec["tags"]}
-    for path, methods in spec["paths"].items():
+    webhooks = ((_CALLBACK, methods) for methods in spec["webhooks"].values())
+    for path, methods in (*spec["paths"].items(), *webhooks):
         for method, operation in methods.items():
             operations[operation["tags"][0]].append(_operation(spec, path, method, operation))
     return [tag | {"operations": operations[tag["name"]]} for tag in spec["tags"] if operations[tag["name"]]]
@@ -120,7 +123,8 @@ def _schema(spec: dict[str, Any], name: str, schema: dict[str, Any]) -> dict[str
 
 
 def _fields(spec: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
+    inherited = [field for each in schema.get("allOf", ()) for field in _fields(spec, _follow(spec, each))]
+    return inherited + [
         {
             "name": name,
             "required": name in schema.get("required", ()),
@@ -171,6 +175,8 @@ def _codes(spec: dict[str, Any]) -> list[tuple[str, str]]:
 def _curl(
     method: str, path: str, parameters: list[Any], media: str, content: dict[str, Any], *, open_to_all: bool
 ) -> str:
+    if path == _CALLBACK:
+        return ""
     for each in parameters:
         if each["in"] == "path":
             path = path.replace(f"{{{each['name']}}}", str(each["example"]))
