@@ -9,15 +9,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from smsign.config_files import read_file, read_secret, wrong
 from smsign.domain.signatures import Rules
-from smsign.errors import SetupError
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -141,6 +140,7 @@ _BOUNDS = {
     "callback_timeout": (1, 60),
     "delivery_days": (0, 10_000),
 }
+_BOTH = ("set both, or neither", "须同时设置，或都不设置")
 _CHOICES = {"log_format": ("json", "text"), "language": ("en", "zh")}
 
 
@@ -216,29 +216,39 @@ def load(flags: Mapping[str, str | int | None], env: Mapping[str, str] = os.envi
 
     Raises: SetupError that names the setting, the problem and the fix.
     """
-    file = _read_file(flags, env)
+    file = read_file(flags, env, str(SETTINGS["data"].default))
     if unknown := [name for name in file if name not in SETTINGS]:
-        raise SetupError(f"{unknown[0]}: not a setting; `smsign serve --help` lists them")
+        raise wrong(
+            unknown[0],
+            "not a setting; `smsign serve --help` lists them",
+            "没有这项设置；`smsign serve --help` 列出全部",
+        )
     values: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
         given = flags.get(name)
         if given is None:
             given = env.get(setting.env)
         if given is None and setting.secret and (path := env.get(f"{setting.env}_FILE")):
-            given = _read_secret(f"{setting.env}_FILE", path)
+            given = read_secret(f"{setting.env}_FILE", path)
         if given is None:
             given = file.get(name, setting.default)
         values[name] = _check(setting, given)
     settings = Settings(**values)
     if settings.content_min > settings.content_max:
-        raise SetupError("content_min: above content_max; lower one or raise the other")
+        raise wrong(
+            "content_min",
+            "above content_max; lower one or raise the other",
+            "大于 content_max；请调低它或调高后者",
+        )
     if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise SetupError("tls_cert and tls_key: set both, or neither")
+        raise wrong("tls_cert, tls_key", *_BOTH)
     if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
-        raise SetupError("oidc_issuer and oidc_client_id: set both, or neither")
+        raise wrong("oidc_issuer, oidc_client_id", *_BOTH)
     if settings.oidc_issuer and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", settings.oidc_issuer):
-        raise SetupError(
-            f"oidc_issuer: {settings.oidc_issuer!r} is not a URL that starts with https:// or http://"
+        raise wrong(
+            "oidc_issuer",
+            f"{settings.oidc_issuer!r} is not a URL that starts with https:// or http://",
+            f"{settings.oidc_issuer!r} 不是以 https:// 或 http:// 开头的地址",
         )
     return settings
 
@@ -254,46 +264,26 @@ def networks(name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
-        raise SetupError(f"{name}: {error}") from error
-
-
-def _read_file(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    named = env.get("SMSIGN_CONFIG")
-    folder = flags.get("data") or env.get("SMSIGN_DATA") or SETTINGS["data"].default
-    path = Path(named) if named else Path(str(folder)) / "smsign.toml"
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows write a byte order mark
-    except FileNotFoundError:
-        if named:
-            raise SetupError(f"SMSIGN_CONFIG: {path} does not exist") from None
-        return {}
-    except (OSError, ValueError) as error:
-        raise SetupError(f"{path}: {error}") from error
-
-
-def _read_secret(variable: str, path: str) -> str:
-    try:
-        secret = Path(path).read_text("utf-8-sig").strip()
-    except OSError as error:
-        raise SetupError(f"{variable}: {path}: {error.strerror}") from error
-    except ValueError:  # its message may quote the secret
-        raise SetupError(f"{variable}: {path} is not UTF-8 text") from None
-    if not secret:
-        raise SetupError(f"{variable}: {path} is empty; write the secret to it, or unset the variable")
-    return secret
+        raise wrong(name, str(error)) from error
 
 
 def _check(setting: Setting, given: object) -> str | int:
     if isinstance(setting.default, str):
         text = str(given)
         if (choices := _CHOICES.get(setting.name)) and text not in choices:
-            raise SetupError(f"{setting.name}: {text!r} is not one of {', '.join(choices)}")
+            raise wrong(
+                setting.name,
+                f"{text!r} is not one of {', '.join(choices)}",
+                f"{text!r} 不是 {'、'.join(choices)} 之一",
+            )
         return text
     low, high = _BOUNDS[setting.name]
     try:
         number = int(str(given))
     except ValueError:
-        raise SetupError(f"{setting.name}: {given!r} is not a whole number") from None
+        raise wrong(setting.name, f"{given!r} is not a whole number", f"{given!r} 不是整数") from None
     if not low <= number <= high:
-        raise SetupError(f"{setting.name}: {number} is not between {low} and {high}")
+        raise wrong(
+            setting.name, f"{number} is not between {low} and {high}", f"{number} 不在 {low} 与 {high} 之间"
+        )
     return number

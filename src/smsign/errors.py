@@ -4,12 +4,12 @@
     ├── ApiError                a request that the API answers with an error code
     ├── UserError               a message for a person at a terminal or a page, in both languages
     │   ├── NotFound            a row that was requested by name does not exist
-    │   └── InvalidInput        a value typed at the command line or in a form that is not valid
+    │   ├── InvalidInput        a value typed at the command line or in a form that is not valid
+    │   └── SetupError          a setting, key or data folder that smsign cannot work with
     ├── Conflict                a unique index rejected a row
-    ├── StorageError            the database or the blob store failed, or could not be reached
-    │   ├── TooManyConnections  the database server has no connection left
-    │   └── CorruptText         a row contains bytes that are not text
-    └── SetupError              a setting, key or data folder that smsign cannot work with
+    └── StorageError            the database or the blob store failed, or could not be reached
+        ├── TooManyConnections  the database server has no connection left
+        └── CorruptText         a row contains bytes that are not text
 
 This module knows no HTTP status: `api/errors.py` has that table.
 """
@@ -175,7 +175,7 @@ class InvalidInput(UserError):
     """A value that a person typed is not valid; the message names it and says what is."""
 
 
-class SetupError(SmsignError):
+class SetupError(UserError):
     """A setting, a key or a data folder that smsign cannot work with; the message says how to fix it."""
 
 

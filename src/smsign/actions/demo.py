@@ -41,7 +41,8 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
     if await app_rows.list_(db.read, limit=1):
         raise SetupError(
             "demo: this database has applications, and the keys of the demo are public;"
-            " use another folder with --data"
+            " use another folder with --data",
+            "demo：此数据库已有应用，而演示数据的密钥是公开的；请用 --data 指定其他目录",
         )
     app = await app_actions.create(db, vault, name=NAME, keys=KEYS, use_by_hand=False, actor=ACTOR, now=now)
 

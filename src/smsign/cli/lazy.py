@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from smsign.cli.language import language
+from smsign.cli.language import language, say
 from smsign.errors import SetupError
 
 INTERRUPTED = 130
@@ -42,7 +42,10 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "smsign").partition(".")[0] in {"smsign", *sys.stdlib_module_names}:
                 raise
-            raise SetupError(f"{name} needs the server; install it: pip install 'smsign[server]'") from error
+            raise SetupError(
+                f"{name} needs the server; install it: pip install 'smsign[server]'",
+                f"{name} 需要服务端组件，请安装：pip install 'smsign[server]'",
+            ) from error
         # A command whose name is a keyword or used otherwise has an underscore: import_.
         command: click.Command = getattr(module, f"{name}_", None) or getattr(module, name)
         return command
@@ -65,5 +68,5 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("smsign: interrupted", err=True)
+            click.echo(say("smsign: interrupted", "smsign: 已中断"), err=True)
             sys.exit(INTERRUPTED)

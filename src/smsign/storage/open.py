@@ -45,7 +45,9 @@ async def open_stores(settings: Settings) -> Stores:
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SetupError(f"data: {settings.folder}: {error.strerror}") from error
+        raise SetupError(
+            f"data: {settings.folder}: {error.strerror}", f"data：{settings.folder}：{error.strerror}"
+        ) from error
     blobs = open_blobs(settings.blobs_url, data=settings.folder)
     db = await open_database(settings.database_url, pool_size=settings.database_pool)
     try:
@@ -75,7 +77,8 @@ def _parse(url: str) -> tuple[Path | None, bool]:
     if scheme in ("postgresql", "postgres"):
         return None, True
     raise SetupError(
-        f"database: unknown scheme {scheme}:; use sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        f"database: unknown scheme {scheme}:; use sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME",
+        f"database：未知的协议 {scheme}:；请写 sqlite:PATH 或 postgresql://USER:PASSWORD@HOST/NAME",
     )
 
 
@@ -102,7 +105,7 @@ async def open_source(url: str) -> Bulk:
     Raises: SetupError when there is none, StorageError.
     """
     if (path := sqlite_path(url)) and not path.exists():
-        raise SetupError(f"database: {path} does not exist")
+        raise SetupError(f"database: {path} does not exist", f"database：{path} 不存在")
     return await _open_bulk(url, snapshot=True)
 
 
@@ -138,7 +141,10 @@ def open_blobs(url: str, *, data: Path) -> Blobs:
         from smsign.storage.blobs.s3 import S3Blobs
 
         return S3Blobs(url, spool=data / "incoming")
-    raise SetupError(f"blobs: unknown scheme {scheme}:; use file:PATH or s3://BUCKET/PREFIX")
+    raise SetupError(
+        f"blobs: unknown scheme {scheme}:; use file:PATH or s3://BUCKET/PREFIX",
+        f"blobs：未知的协议 {scheme}:；请写 file:PATH 或 s3://BUCKET/PREFIX",
+    )
 
 
 def open_archive(path: Path, *, write: bool) -> Archive:
@@ -151,17 +157,21 @@ def open_archive(path: Path, *, write: bool) -> Archive:
 
     if write and path.suffix in _COMPRESSED and not path.is_dir():
         raise SetupError(
-            f"backup: {path}: name a folder or an uncompressed .tar file; images do not compress"
+            f"backup: {path}: name a folder or an uncompressed .tar file; images do not compress",
+            f"备份：{path}：请写目录或不压缩的 .tar 文件；图片无法再压缩",
         )
     try:
         return TarArchive(path, write=write) if path.suffix == ".tar" else FolderArchive(path, write=write)
     except (OSError, TarError) as error:
-        raise SetupError(f"backup: {path}: {error}") from error
+        raise SetupError(f"backup: {path}: {error}", f"备份：{path}：{error}") from error
 
 
 async def _check_finished(db: Database) -> None:
     if await find_meta(db.read, UNFINISHED) is not None:
-        raise SetupError("database: a copy into it is not finished; run the same command again to resume it")
+        raise SetupError(
+            "database: a copy into it is not finished; run the same command again to resume it",
+            "database：向其中的复制尚未完成；请再次运行同一命令以继续",
+        )
 
 
 async def _open_vault(db: Database, settings: Settings) -> Vault:
@@ -169,7 +179,8 @@ async def _open_vault(db: Database, settings: Settings) -> Vault:
     if await find_meta(db.read, KEY_FINGERPRINT) and not read_key(settings.secret_key, settings.key_file):
         raise SetupError(
             f"secret key: {settings.key_file} does not exist, and this database was created with one;"
-            " restore it from a backup, or set SMSIGN_SECRET_KEY"
+            " restore it from a backup, or set SMSIGN_SECRET_KEY",
+            f"密钥：{settings.key_file} 不存在，而此数据库已有密钥；请从备份恢复，或设置 SMSIGN_SECRET_KEY",
         )
     return open_vault(settings.secret_key, settings.key_file)
 
@@ -187,5 +198,6 @@ async def _check_key(db: Database, vault: Vault) -> None:
     if known != vault.fingerprint:
         raise SetupError(
             "secret key: this database was created with another one; put that key in place"
-            " (DATA/secret.key or SMSIGN_SECRET_KEY)"
+            " (DATA/secret.key or SMSIGN_SECRET_KEY)",
+            "密钥：此数据库创建时使用了另一密钥；请放回该密钥（DATA/secret.key 或 SMSIGN_SECRET_KEY）",
         )

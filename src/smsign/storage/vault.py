@@ -61,7 +61,9 @@ class Vault:
             nonce, box = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             return AESGCM(self._seal_key).decrypt(nonce, box, app_key.encode()).decode()
         except InvalidTag as error:
-            raise SetupError("secret key: this secret was encrypted with another one") from error
+            raise SetupError(
+                "secret key: this secret was encrypted with another one", "密钥：此数据由另一密钥加密"
+            ) from error
 
 
 def open_vault(setting: str, file: Path) -> Vault:
@@ -75,7 +77,10 @@ def open_vault(setting: str, file: Path) -> Vault:
         if not file.exists():
             _create(file, secrets.token_hex(KEY_BYTES))
         if file.stat().st_mode & 0o077:
-            raise SetupError(f"secret key: {file} can be read by other users; run: chmod 600 {file}")
+            raise SetupError(
+                f"secret key: {file} can be read by other users; run: chmod 600 {file}",
+                f"密钥：其他用户可以读取 {file}；请运行 chmod 600 {file}",
+            )
         return Vault(_parse(file.read_text("latin-1").strip(), f"secret key: {file}"))
 
 
@@ -108,7 +113,9 @@ def _naming(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SetupError(f"secret key: {file}: {error.strerror}") from error
+        raise SetupError(
+            f"secret key: {file}: {error.strerror}", f"密钥：{file}：{error.strerror}"
+        ) from error
 
 
 def _parse(text: str, where: str) -> bytes:
@@ -117,7 +124,10 @@ def _parse(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise SetupError(f"{where} must be {2 * KEY_BYTES} hex digits; create one with: openssl rand -hex 32")
+        raise SetupError(
+            f"{where} must be {2 * KEY_BYTES} hex digits; create one with: openssl rand -hex 32",
+            f"{where}：须为 {2 * KEY_BYTES} 个十六进制字符；可用 openssl rand -hex 32 生成",
+        )
     return key
 
 

@@ -102,11 +102,17 @@ async def _check(url: str, key: str | None) -> None:
     finally:
         await rows.close()
     if SCHEMA not in meta:
-        raise SetupError("database: this is not a database of smsign")
+        raise SetupError("database: this is not a database of smsign", "database：不是 smsign 的数据库")
     if UNFINISHED in meta:
-        raise SetupError("database: it is an unfinished copy; finish that one first")
+        raise SetupError(
+            "database: it is an unfinished copy; finish that one first",
+            "database：是未完成的复制；请先完成该复制",
+        )
     if key and meta.get(KEY_FINGERPRINT) not in (None, fingerprint(key)):
-        raise SetupError("secret key: this database belongs to another key; use that one")
+        raise SetupError(
+            "secret key: this database belongs to another key; use that one",
+            "密钥：此数据库属于另一密钥；请使用该密钥",
+        )
 
 
 async def _export(url: str, to: str, progress: Progress) -> None:

@@ -88,11 +88,16 @@ async def newest_event(source: Bulk) -> int:
 async def _check_source(source: Bulk) -> tuple[list[Table], dict[str, str]]:
     about = await source.meta()
     if SCHEMA not in about:
-        raise SetupError("source: this is not a database of smsign")
+        raise SetupError("source: this is not a database of smsign", "源：不是 smsign 的数据库")
     if UNFINISHED in about:
-        raise SetupError("source: it is an unfinished copy; finish that one first")
+        raise SetupError(
+            "source: it is an unfinished copy; finish that one first", "源：是未完成的复制；请先完成该复制"
+        )
     if int(about[SCHEMA]) > max(migrations()):
-        raise SetupError(f"source: its schema {about[SCHEMA]} is of a newer smsign; upgrade smsign")
+        raise SetupError(
+            f"source: its schema {about[SCHEMA]} is of a newer smsign; upgrade smsign",
+            f"源：表结构版本 {about[SCHEMA]} 来自更新的 smsign；请升级 smsign",
+        )
     return [table for table in await source.tables() if table.name != META], about
 
 
@@ -103,7 +108,10 @@ async def _prepare_target(target: Bulk, url: str, tables: Sequence[Table], about
     """
     existing, own = await target.tables(), await target.meta()
     if existing and SCHEMA not in own:
-        raise SetupError("target: it has tables that are not smsign's; use an empty database")
+        raise SetupError(
+            "target: it has tables that are not smsign's; use an empty database",
+            "目标：已有不属于 smsign 的表；请使用空数据库",
+        )
     if not existing:
         db = await open_database(url, pool_size=1)
         try:
@@ -114,14 +122,18 @@ async def _prepare_target(target: Bulk, url: str, tables: Sequence[Table], about
     if own[SCHEMA] != about[SCHEMA]:
         raise SetupError(
             f"target: its schema is {own[SCHEMA]}, the source's is {about[SCHEMA]};"
-            " migrate the older one: smsign migrate"
+            " migrate the older one: smsign migrate",
+            f"目标：表结构版本为 {own[SCHEMA]}，源为 {about[SCHEMA]}；请迁移较旧的一方：smsign migrate",
         )
     _check_columns(tables, [table for table in existing if table.name != META])
     if UNFINISHED in own:
         return True
     for table in tables:
         if rows := await target.count(table):
-            raise SetupError(f"target: it is not empty ({table.name}: {rows:,}); use an empty database")
+            raise SetupError(
+                f"target: it is not empty ({table.name}: {rows:,}); use an empty database",
+                f"目标：不是空的（{table.name}：{rows:,} 行）；请使用空数据库",
+            )
     return False
 
 
@@ -130,7 +142,10 @@ def _check_columns(tables: Sequence[Table], existing: Sequence[Table]) -> None:
         names = {table.name: set(table.columns) for table in other}
         for table in one:
             if names.get(table.name) != set(table.columns):
-                raise SetupError(f"the two databases differ in the table {table.name}")
+                raise SetupError(
+                    f"the two databases differ in the table {table.name}",
+                    f"两个数据库的表 {table.name} 不一致",
+                )
 
 
 async def _fill(source: Bulk, target: Bulk, tables: Sequence[Table], progress: Progress) -> dict[str, int]:
@@ -155,7 +170,8 @@ async def _compare_copied(source: Bulk, target: Bulk, tables: Sequence[Table], p
     except StorageError as error:
         raise SetupError(
             f"source: it has changed since the copy was interrupted ({error}); start over with --restart,"
-            " and stop the server first if the copy may be interrupted again"
+            " and stop the server first if the copy may be interrupted again",
+            f"源：复制中断之后有变化（{error}）；请用 --restart 重新开始，若可能再次中断，请先停止服务器",
         ) from error
 
 

@@ -39,7 +39,10 @@ async def restore(
     """
     manifest = archive.manifest()
     if manifest.schema > max(migrations()):
-        raise SetupError(f"backup: its schema {manifest.schema} is of a newer smsign; upgrade smsign")
+        raise SetupError(
+            f"backup: its schema {manifest.schema} is of a newer smsign; upgrade smsign",
+            f"备份：表结构版本 {manifest.schema} 来自更新的 smsign；请升级 smsign",
+        )
     progress("checking the backup", 0, 0)
     file = work / "backup.db"
     await asyncio.to_thread(archive.extract, manifest.database, file)
@@ -89,12 +92,16 @@ def _choose_key(archive: Archive, manifest: Manifest, key: str, key_file: Path, 
     """Return the key to write, None if the right one exists already."""
     existing = read_key(key, key_file)
     if existing and manifest.key_fingerprint not in (None, fingerprint(existing)):
-        raise SetupError("secret key: the existing one is not the backup's; use another data folder")
+        raise SetupError(
+            "secret key: the existing one is not the backup's; use another data folder",
+            "密钥：现有的密钥不是该备份的密钥；请使用其他数据目录",
+        )
     if existing:
         return None
     if manifest.key is None:
         raise SetupError(
-            "secret key: this backup does not contain it; provide it in DATA/secret.key or SMSIGN_SECRET_KEY"
+            "secret key: this backup does not contain it; provide it in DATA/secret.key or SMSIGN_SECRET_KEY",
+            "密钥：该备份不含密钥；请放入 DATA/secret.key 或设置 SMSIGN_SECRET_KEY",
         )
     archive.extract(manifest.key, work / KEY)
     return read_key("", work / KEY)

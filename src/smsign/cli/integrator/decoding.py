@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import re
 
-from smsign.cli.language import say
 from smsign.errors import SetupError
 
 _BOMS = {
@@ -30,10 +29,8 @@ def decode(data: bytes, encoding: str | None = None) -> dict[str, str]:
     for magic, suffix in _WORKBOOKS.items():
         if data.startswith(magic):
             raise SetupError(
-                say(
-                    f"a workbook ({suffix}), not CSV; in the spreadsheet, save as CSV UTF-8",
-                    f"是工作簿（{suffix}），不是 CSV；请在表格软件中另存为 CSV UTF-8",
-                )
+                f"a workbook ({suffix}), not CSV; in the spreadsheet, save as CSV UTF-8",
+                f"是工作簿（{suffix}），不是 CSV；请在表格软件中另存为 CSV UTF-8",
             )
     marked = next((name for bom, name in _BOMS.items() if data.startswith(bom)), None)
     if encoding or marked:
@@ -41,10 +38,8 @@ def decode(data: bytes, encoding: str | None = None) -> dict[str, str]:
         return {name.lower(): _strict(data, name)}
     if b"\0" in data:
         raise SetupError(
-            say(
-                "UTF-16 without a BOM, or not text; save it as CSV UTF-8, or add --encoding utf-16-le",
-                "没有 BOM 的 UTF-16，或不是文本；请另存为 CSV UTF-8，或加上 --encoding utf-16-le",
-            )
+            "UTF-16 without a BOM, or not text; save it as CSV UTF-8, or add --encoding utf-16-le",
+            "没有 BOM 的 UTF-16，或不是文本；请另存为 CSV UTF-8，或加上 --encoding utf-16-le",
         )
     try:
         text = data.decode()
@@ -53,12 +48,10 @@ def decode(data: bytes, encoding: str | None = None) -> dict[str, str]:
         line = _line(data, error.start)
         if re.search("[\u0800-\U0010ffff]", before):
             raise SetupError(
-                say(
-                    f"line {line}: not UTF-8, but the text before is; fix this line, or save all as CSV UTF-8"
-                    " (if the whole file is in another encoding: --encoding NAME)",
-                    f"第 {line} 行不是 UTF-8，而之前的内容是；请改正该行，或整体另存为 CSV UTF-8"
-                    "（若整个文件是其他编码：--encoding NAME）",
-                )
+                f"line {line}: not UTF-8, but the text before is; fix this line, or save all as CSV UTF-8"
+                " (if the whole file is in another encoding: --encoding NAME)",
+                f"第 {line} 行不是 UTF-8，而之前的内容是；请改正该行，或整体另存为 CSV UTF-8"
+                "（若整个文件是其他编码：--encoding NAME）",
             ) from None
         return _candidates(data, line)
     if re.search("[\u0080-\u07ff]", text) and not re.search("[\u0800-\U0010ffff]", text):
@@ -83,10 +76,8 @@ def _candidates(data: bytes, line: int) -> dict[str, str]:
             found[name] = text
     if not found:
         raise SetupError(
-            say(
-                f"line {line}: neither UTF-8 nor GBK, GB18030 or Big5; save it as CSV UTF-8",
-                f"第 {line} 行既不是 UTF-8，也不是 GBK、GB18030 或 Big5；请另存为 CSV UTF-8",
-            )
+            f"line {line}: neither UTF-8 nor GBK, GB18030 or Big5; save it as CSV UTF-8",
+            f"第 {line} 行既不是 UTF-8，也不是 GBK、GB18030 或 Big5；请另存为 CSV UTF-8",
         )
     return found
 
@@ -99,14 +90,12 @@ def _strict(data: bytes, name: str) -> str:
         text = None
     except UnicodeDecodeError as error:
         line = _line(data, error.start)
-        raise SetupError(say(f"line {line}: not {name}", f"第 {line} 行不是 {name}")) from None
+        raise SetupError(f"line {line}: not {name}", f"第 {line} 行不是 {name}") from None
     except ValueError:
         text = None
     if not isinstance(text, str):
         known = "utf-8, gbk, gb18030, big5, utf-16"
-        raise SetupError(
-            say(f"unknown encoding {name}; such as {known}", f"未知编码 {name}；可用 {known} 等")
-        )
+        raise SetupError(f"unknown encoding {name}; such as {known}", f"未知编码 {name}；可用 {known} 等")
     return text
 
 

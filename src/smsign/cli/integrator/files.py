@@ -36,7 +36,9 @@ def atomic_write(file: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
     except ClientError:  # ApiConnectionError is an OSError too
         raise
     except OSError as error:
-        raise SetupError(f"{file}: {error.strerror or error}") from error
+        raise SetupError(
+            f"{file}: {error.strerror or error}", f"{file}：{error.strerror or error}"
+        ) from error
 
 
 def is_device(file: Path) -> bool:

@@ -17,7 +17,6 @@ from smsign.cli.integrator.journal import (
     Journal,
 )
 from smsign.cli.integrator.rows import Row
-from smsign.cli.language import say
 from smsign.client import (
     ApiNotFound,
     Client,
@@ -123,8 +122,10 @@ class Importer:
                 self._client.list_signs(sign=sign, status=status, limit=1).items for status in (0, 1)
             )
         except ApiNotFound:
-            why = "--skip-existing needs a service that lists signatures; this one does not"
-            raise SetupError(say(why, "--skip-existing 需要支持列出签名的服务；该服务不支持")) from None
+            raise SetupError(
+                "--skip-existing needs a service that lists signatures; this one does not",
+                "--skip-existing 需要支持列出签名的服务；该服务不支持",
+            ) from None
 
     def _submit(self, row: Row) -> int:
         """Submit a row, once no other signature is in the audit; return its sign_id."""

@@ -87,10 +87,13 @@ def import_(
       130  interrupted with Ctrl-C; the same command resumes
     """
     if is_device(file) or not file.is_file():
-        raise SetupError(f"{file} is not a regular file; save it as one: the journal is stored next to it")
+        raise SetupError(
+            f"{file} is not a regular file; save it as one: the journal is stored next to it",
+            f"{file} 不是普通文件；请先另存为普通文件：导入日志保存在它旁边",
+        )
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter)
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise SetupError(say("--delimiter is one character, or tab", "--delimiter 是一个字符，或 tab"))
+        raise SetupError("--delimiter is one character, or tab", "--delimiter 是一个字符，或 tab")
     tables = read(file, ignore_unknown=ignore_unknown, encoding=encoding, delimiter=delimiter)
     table = tables[0] if tables[0].certain else _confirmed(file, tables)
     report_file = report_file or file.with_name(f"{file.name}.report.csv")
@@ -119,11 +122,11 @@ def _confirmed(file: Path, tables: list[Table]) -> Table:
             click.echo(names, err=True)
             if click.confirm(say("Are these names right?", "这些签名是否正确？"), err=True):
                 return table
-    hint = say(
+    hints = (
         f"{file}: the encoding is not certain, nothing was sent; add the option that reads the names right:",
         f"{file}：无法确定编码，未发送任何内容；请加上能正确读出签名的选项：",
     )
-    raise SetupError("\n  ".join([hint, *shown]))
+    raise SetupError(*("\n  ".join([hint, *shown]) for hint in hints))
 
 
 def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> int:

@@ -51,12 +51,18 @@ class Journal:
         try:
             self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise SetupError(f"{self.file}: {error.strerror}; the journal is not writable") from error
+            raise SetupError(
+                f"{self.file}: {error.strerror}; the journal is not writable",
+                f"{self.file}：{error.strerror}；无法写入导入日志",
+            ) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._fd)
-            raise SetupError(f"{self.file} is locked: another import of this file is running") from None
+            raise SetupError(
+                f"{self.file} is locked: another import of this file is running",
+                f"{self.file} 已锁定：该文件的另一次导入正在运行",
+            ) from None
         data = self.file.read_bytes()
         if data and not data.endswith(b"\n"):
             os.write(self._fd, b"\n")
@@ -67,7 +73,10 @@ class Journal:
                 if line.startswith(b'{"key"') or not line:
                     continue  # incomplete after a crash
                 os.close(self._fd)
-                raise SetupError(f"{self.file}, line {number}: not the journal of an import") from None
+                raise SetupError(
+                    f"{self.file}, line {number}: not the journal of an import",
+                    f"{self.file}，第 {number} 行：不是导入日志",
+                ) from None
             self.entries[entry.key] = entry
         return self
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from smsign.cli.language import say
 from smsign.client.options import APP_KEY, MASTER_SECRET, URL
 from smsign.errors import SetupError
 
@@ -57,7 +58,7 @@ def load(file: Path) -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, ValueError, msgspec.ValidationError) as error:
-        raise SetupError(f"{file}: {error}") from error
+        raise SetupError(f"{file}: {error}", f"{file}：{error}") from error
 
 
 def save(file: Path, config: Config) -> None:
@@ -78,7 +79,7 @@ def save(file: Path, config: Config) -> None:
             os.fsync(out.fileno())
         written.replace(file)
     except OSError as error:
-        raise SetupError(f"{file}: {error.strerror}") from error
+        raise SetupError(f"{file}: {error.strerror}", f"{file}：{error.strerror}") from error
 
 
 def load_with_warning() -> Config:
@@ -90,7 +91,11 @@ def load_with_warning() -> Config:
     config = load(file)
     has_secret = any(profile.master_secret for profile in config.profile.values())
     if has_secret and stat.S_IMODE(file.stat().st_mode) & 0o077:
-        click.echo(f"Warning: other users can read the masterSecret in it; chmod 600 {file}", err=True)
+        warning = say(
+            f"Warning: other users can read the masterSecret in it; chmod 600 {file}",
+            f"警告：其他用户可以读取其中的 masterSecret；请运行 chmod 600 {file}",
+        )
+        click.echo(warning, err=True)
     return config
 
 
@@ -106,8 +111,11 @@ def choose(config: Config, name: str | None, env: Mapping[str, str] = os.environ
         url=env.get(URL, ""), app_key=env.get(APP_KEY, ""), master_secret=env.get(MASTER_SECRET, "")
     )
     if name is not None and name not in config.profile:
-        known = ", ".join(config.profile) or "none; add one: smsign profile add NAME"
-        raise SetupError(f"unknown profile {name!r}; known profiles: {known}")
+        known = ", ".join(config.profile)
+        raise SetupError(
+            f"unknown profile {name!r}; known profiles: {known or 'none; add one: smsign profile add NAME'}",
+            f"没有配置 {name!r}；已有的配置：{known or '无；可用 smsign profile add NAME 添加'}",
+        )
     stored = config.profile.get(name or config.default, Profile())
     if name is not None:
         chosen = _fill(stored, given)
@@ -117,7 +125,10 @@ def choose(config: Config, name: str | None, env: Mapping[str, str] = os.environ
         chosen = _fill(_fill(Profile(url=given.url), stored), given)
     values = {URL: chosen.url, APP_KEY: chosen.app_key, MASTER_SECRET: chosen.master_secret}
     if missing := [variable for variable, value in values.items() if not value]:
-        raise SetupError(f"{', '.join(missing)} not set; set the environment, or: smsign profile add NAME")
+        raise SetupError(
+            f"{', '.join(missing)} not set; set the environment, or: smsign profile add NAME",
+            f"未设置 {'、'.join(missing)}；请设置环境变量，或运行 smsign profile add NAME",
+        )
     return chosen
 
 

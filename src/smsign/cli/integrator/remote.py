@@ -15,9 +15,9 @@ from click.shell_completion import CompletionItem
 from smsign.cli.integrator import profiles
 from smsign.cli.language import language, say
 from smsign.cli.output import json_option, show_json
-from smsign.client import Client, ClientError, DecisionTimeout, SmsignApiError
+from smsign.client import ApiConnectionError, Client, ClientError, DecisionTimeout, SmsignApiError
 from smsign.client.retry import Outcome, Request, Sleep
-from smsign.errors import SetupError
+from smsign.errors import SetupError, UserError
 
 Command = Callable[..., Any]
 
@@ -43,7 +43,7 @@ def with_client(command: Command) -> Command:
             with connect(profile_name) as client:
                 command(client, as_json=as_json, **given)
             sys.stdout.flush()
-        except (ClientError, SetupError, ValueError) as error:
+        except (ClientError, UserError, ValueError) as error:
             fail(error, as_json=as_json)
         except BrokenPipeError:
             raise  # the reader of the output has closed it
@@ -83,7 +83,8 @@ def make_client(chosen: profiles.Profile) -> Client:
         return ReportingClient(chosen.url, chosen.app_key, chosen.master_secret, language=language())
     except (ImportError, OSError) as error:
         raise SetupError(
-            f"proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE) of the environment: {error}"
+            f"proxy (HTTP_PROXY, ALL_PROXY …) or certificates (SSL_CERT_FILE) of the environment: {error}",
+            f"环境变量中的代理（HTTP_PROXY、ALL_PROXY 等）或证书（SSL_CERT_FILE）：{error}",
         ) from error
 
 
@@ -94,7 +95,7 @@ def fail(error: Exception, *, as_json: bool, known: Mapping[str, int] | None = N
     click.echo(f"smsign: {_headline(error)}", err=True)
     if isinstance(error, SmsignApiError):
         for each in error.details:
-            click.echo(f"  {each.field}: {each.reason}; {each.hint}", err=True)
+            click.echo(f"  {each.field}{say(': ', '：')}{each.reason}{say('; ', '；')}{each.hint}", err=True)
     if isinstance(error, DecisionTimeout):
         sys.exit(NOT_IN_TIME)
     sys.exit(REFUSED if isinstance(error, ClientError) else USAGE)
@@ -114,10 +115,20 @@ def _public(error: Exception) -> dict[str, Any]:
 
 def _headline(error: Exception) -> str:
     if isinstance(error, SmsignApiError) and error.code:
-        unknown = "; an earlier attempt without a response may have succeeded" * error.may_have_succeeded
-        request = f" (request {error.request_id})" * bool(error.request_id)
-        return f"{error.code} {error.message}{request}{unknown}"
-    return str(error)
+        unknown = say(
+            "; an earlier attempt without a response may have succeeded",
+            "；此前一次没有响应的请求可能已成功",
+        )
+        request = say(f" (request {error.request_id})", f"（请求 {error.request_id}）") * bool(
+            error.request_id
+        )
+        return f"{error.code} {error.message}{request}{unknown * error.may_have_succeeded}"
+    if isinstance(error, DecisionTimeout):
+        late = f"{error.timeout_s:g} 秒后签名 {error.sign.sign_id} 仍在审核中"
+        return say(str(error), late)
+    if isinstance(error, ApiConnectionError):
+        return say(str(error), f"没有收到响应：{error}")
+    return error.text.to(language()) if isinstance(error, UserError) else str(error)
 
 
 def _complete_profile(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

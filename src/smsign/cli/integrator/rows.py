@@ -57,9 +57,9 @@ def read(
     try:
         texts = decode(file.read_bytes(), encoding)
     except OSError as error:
-        raise SetupError(f"{file}: {error.strerror}") from error
+        raise SetupError(f"{file}: {error.strerror}", f"{file}：{error.strerror}") from error
     except SetupError as error:
-        raise SetupError(f"{file}: {error}") from None
+        raise SetupError(f"{file}: {error.text.en}", f"{file}：{error.text.zh}") from None
     tables: list[Table] = []
     errors: list[SetupError] = []
     for name, text in texts.items():
@@ -98,25 +98,19 @@ def _parse(
                 continue
             if len(cells) > len(names):
                 raise SetupError(
-                    say(
-                        f"{file}, line {number}: more cells than the header has columns",
-                        f"{file}，第 {number} 行：单元格多于表头的列",
-                    )
+                    f"{file}, line {number}: more cells than the header has columns",
+                    f"{file}，第 {number} 行：单元格多于表头的列",
                 )
             named = dict(zip(names, map(_unescaped, cells), strict=False))
             if not ignore_unknown and named.get("", "").strip(_BLANK):
                 raise SetupError(
-                    say(
-                        f"{file}, line {number}: a cell without heading",
-                        f"{file}，第 {number} 行：该单元格没有表头",
-                    )
+                    f"{file}, line {number}: a cell without heading",
+                    f"{file}，第 {number} 行：该单元格没有表头",
                 )
             lines.append((number, named))
     except csv.Error as error:
         number = reader.line_num + skipped
-        raise SetupError(
-            say(f"{file}, line {number}: {error}", f"{file}，第 {number} 行：{error}")
-        ) from error
+        raise SetupError(f"{file}, line {number}: {error}", f"{file}，第 {number} 行：{error}") from error
     names = names or []
     _check_names(file, names, ignore_unknown=ignore_unknown)
     return lines, "sign_id" in names
@@ -205,21 +199,17 @@ def _check_names(file: Path, names: list[str], *, ignore_unknown: bool) -> None:
             else ""
         )
         raise SetupError(
-            say(
-                f"{file}: no column sign in the header{hint}; known columns: {known}",
-                f"{file}：表头没有 sign（签名）列{hint}；可用的列：{known}",
-            )
+            f"{file}: no column sign in the header{hint}; known columns: {known}",
+            f"{file}：表头没有 sign（签名）列{hint}；可用的列：{known}",
         )
     if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-        raise SetupError(say(f"{file}: duplicate column {twice[0]}", f"{file}：{twice[0]} 列重复"))
+        raise SetupError(f"{file}: duplicate column {twice[0]}", f"{file}：{twice[0]} 列重复")
     unknown = [name for name in names if name and name not in COLUMNS and name not in IGNORED]
     if unknown and not ignore_unknown:
         listed = ", ".join(unknown)
         raise SetupError(
-            say(
-                f"{file}: unknown columns {listed}; known columns: {known}; to ignore them: --ignore-unknown",
-                f"{file}：未知的列 {listed}；可用的列：{known}；要忽略它们：--ignore-unknown",
-            )
+            f"{file}: unknown columns {listed}; known columns: {known}; to ignore them: --ignore-unknown",
+            f"{file}：未知的列 {listed}；可用的列：{known}；要忽略它们：--ignore-unknown",
         )
 
 

@@ -34,7 +34,10 @@ async def backup(settings: Settings, to: Path, *, without_key: bool, as_json: bo
     """
     key = None if without_key else read_key(settings.secret_key, settings.key_file)
     if key is None and not without_key:
-        raise SetupError(f"secret key: {settings.key_file} does not exist; see --without-key")
+        raise SetupError(
+            f"secret key: {settings.key_file} does not exist; see --without-key",
+            f"密钥：{settings.key_file} 不存在；参见 --without-key",
+        )
     with closing(open_archive(to, write=True)) as archive, progress_bar() as progress:
         blobs = open_blobs(settings.blobs_url, data=settings.folder)
         manifest, copied = await backup_actions.backup(

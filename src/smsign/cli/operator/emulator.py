@@ -96,7 +96,9 @@ def removed_at_the_end(ready_file: Path) -> Iterator[None]:
         ready_file.touch()
         ready_file.unlink()
     except OSError as error:
-        raise SetupError(f"--ready-file: {ready_file}: {error.strerror}") from error
+        raise SetupError(
+            f"--ready-file: {ready_file}: {error.strerror}", f"--ready-file：{ready_file}：{error.strerror}"
+        ) from error
     try:
         yield
     finally:

@@ -57,7 +57,9 @@ def _bind(settings: Settings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise SetupError(f"host: {settings.host}: {error.strerror}") from error
+        raise SetupError(
+            f"host: {settings.host}: {error.strerror}", f"host：{settings.host}：{error.strerror}"
+        ) from error
     deadline = time.monotonic() + _WAIT_S
     while True:
         holder = socket.socket(family, kind)
@@ -70,10 +72,14 @@ def _bind(settings: Settings) -> socket.socket:
         except OSError as error:
             holder.close()
             if error.errno != errno.EADDRINUSE:
-                raise SetupError(f"host and port: cannot listen on {where}: {error.strerror}") from error
+                raise SetupError(
+                    f"host and port: cannot listen on {where}: {error.strerror}",
+                    f"host 与 port：无法监听 {where}：{error.strerror}",
+                ) from error
             if time.monotonic() > deadline:
                 raise SetupError(
-                    f"port: {where} is in use by another program; stop it, or use another port"
+                    f"port: {where} is in use by another program; stop it, or use another port",
+                    f"port：{where} 已被其他程序占用；请停止该程序，或使用其他端口",
                 ) from error
             time.sleep(_POLL_S)
         else:
@@ -84,20 +90,33 @@ def _remove_stale_socket(path: Path) -> None:
     """Remove the socket that a killed server left; never another file, or a socket in use."""
     try:
         if not path.parent.is_dir():
-            raise SetupError(f"socket: the folder {path.parent} does not exist")
+            raise _unusable(f"the folder {path.parent} does not exist", f"目录 {path.parent} 不存在")
         if not os.access(path.parent, os.W_OK):
-            raise SetupError(f"socket: the folder {path.parent} is not writable")
+            raise _unusable(f"the folder {path.parent} is not writable", f"目录 {path.parent} 不可写")
         if len(os.fsencode(path.resolve())) > _SOCKET_PATH_BYTES:
-            raise SetupError(f"socket: {path} is longer than {_SOCKET_PATH_BYTES} bytes; use a shorter path")
+            raise _unusable(
+                f"{path} is longer than {_SOCKET_PATH_BYTES} bytes; use a shorter path",
+                f"{path} 超过 {_SOCKET_PATH_BYTES} 字节；请使用较短的路径",
+            )
         if not path.exists():
             return
         if not stat.S_ISSOCK(path.stat().st_mode):
-            raise SetupError(f"socket: {path} exists and is not a socket; use another path")
+            raise _unusable(
+                f"{path} exists and is not a socket; use another path",
+                f"{path} 已存在且不是套接字；请使用其他路径",
+            )
         if _is_in_use(path):
-            raise SetupError(f"socket: another server listens on {path}; stop it, or use another path")
+            raise _unusable(
+                f"another server listens on {path}; stop it, or use another path",
+                f"另一服务器正在监听 {path}；请停止它，或使用其他路径",
+            )
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise SetupError(f"socket: {path}: {error.strerror}") from error
+        raise _unusable(f"{path}: {error.strerror}", f"{path}：{error.strerror}") from error
+
+
+def _unusable(en: str, zh: str) -> SetupError:
+    return SetupError(f"socket: {en}", f"socket：{zh}")
 
 
 def _is_in_use(path: Path) -> bool:

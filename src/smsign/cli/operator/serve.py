@@ -98,7 +98,10 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
     for name in ("trusted_proxies", "callback_networks"):
         networks(name, getattr(settings, name))
     if with_demo and not settings.database_url.startswith("sqlite:"):
-        raise SetupError("demo: requires a SQLite database in a data folder without other applications")
+        raise SetupError(
+            "demo: requires a SQLite database in a data folder without other applications",
+            "demo：需要 SQLite 数据库，且数据目录中没有其他应用",
+        )
     stores = await open_stores(settings)
     try:
         if test_delay_ms is not None:
@@ -116,7 +119,7 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
 def _check_certificate(settings: Settings) -> None:
     for name in ("tls_cert", "tls_key"):
         if (path := getattr(settings, name)) and not os.access(path, os.R_OK):
-            raise SetupError(f"{name}: {path} cannot be read")
+            raise SetupError(f"{name}: {path} cannot be read", f"{name}：无法读取 {path}")
     if not settings.tls_cert:
         return
     try:
@@ -127,7 +130,9 @@ def _check_certificate(settings: Settings) -> None:
     except (OSError, ValueError) as error:
         raise SetupError(
             f"tls_cert and tls_key: {settings.tls_cert} and {settings.tls_key} are not a certificate"
-            f" and its unencrypted key in PEM: {error}"
+            f" and its unencrypted key in PEM: {error}",
+            f"tls_cert 与 tls_key：{settings.tls_cert} 与 {settings.tls_key} 不是 PEM 格式的证书"
+            f"及其未加密的私钥：{error}",
         ) from error
 
 

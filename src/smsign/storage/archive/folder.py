@@ -41,7 +41,10 @@ class FolderArchive:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise SetupError(f"backup: another backup is being written to {path}") from None
+                raise SetupError(
+                    f"backup: another backup is being written to {path}",
+                    f"备份：另一备份正在写入 {path}",
+                ) from None
             self._blobs = FolderBlobs(path / "blobs")
 
     async def stored(self) -> set[bytes]:
@@ -110,4 +113,7 @@ class FolderArchive:
 def _check_empty(path: Path) -> None:
     for entry in path.iterdir():
         if not any(fnmatch(entry.name, pattern) for pattern in _KNOWN):
-            raise SetupError(f"backup: {path} contains something else ({entry.name}); name an empty folder")
+            raise SetupError(
+                f"backup: {path} contains something else ({entry.name}); name an empty folder",
+                f"备份：{path} 中有其他内容（{entry.name}）；请指定空目录",
+            )

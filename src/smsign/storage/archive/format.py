@@ -107,10 +107,16 @@ def parse(data: bytes, path: Path) -> Manifest:
     try:
         version = msgspec.json.decode(data)["format"]
         if version > FORMAT:
-            raise SetupError(f"backup: {path} was made by a newer smsign; upgrade smsign")
+            raise SetupError(
+                f"backup: {path} was made by a newer smsign; upgrade smsign",
+                f"备份：{path} 由更新的 smsign 创建；请升级 smsign",
+            )
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
-        raise SetupError(f"backup: {path}: {MANIFEST} cannot be read: {error}") from error
+        raise SetupError(
+            f"backup: {path}: {MANIFEST} cannot be read: {error}",
+            f"备份：{path}：无法读取 {MANIFEST}：{error}",
+        ) from error
 
 
 def copy_part(source: IO[bytes], part: Part, file: Path) -> None:
@@ -131,7 +137,10 @@ def blob_path(sha256: str) -> str:
 
 def no_manifest(path: Path) -> SetupError:
     """Return the error for a backup without a manifest."""
-    return SetupError(f"backup: {path} has no {MANIFEST}, so it is not a complete backup")
+    return SetupError(
+        f"backup: {path} has no {MANIFEST}, so it is not a complete backup",
+        f"备份：{path} 中没有 {MANIFEST}，不是完整的备份",
+    )
 
 
 def missing_image(sha256: str) -> NotFound:

@@ -37,7 +37,10 @@ class TarArchive:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if write:
             if path.exists():
-                raise SetupError(f"backup: {path} exists already; name another file")
+                raise SetupError(
+                    f"backup: {path} exists already; name another file",
+                    f"备份：{path} 已存在；请换一个文件名",
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = tempfile.TemporaryDirectory(prefix=".smsign-backup-", dir=path.parent)
             self.work = Path(self._folder.name)

@@ -47,7 +47,10 @@ async def migrate(db: Database, *, up_to: int | None = None) -> int:
 
         count += await db.write(run)
     if (found := await schema_number(db.read)) > max(migrations()):
-        raise SetupError(f"database: its schema is number {found}, made by a newer smsign; upgrade smsign")
+        raise SetupError(
+            f"database: its schema is number {found}, made by a newer smsign; upgrade smsign",
+            f"database：表结构版本 {found} 来自更新的 smsign；请升级 smsign",
+        )
     return count
 
 

@@ -147,7 +147,9 @@ class PostgresDatabase:
         except ValueError:  # the URL is invalid, and the error may quote the password
             raise SetupError(
                 "database: not a valid URL; write postgresql://USER:PASSWORD@HOST/NAME, and in the"
-                " password %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, %25 for %"
+                " password %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, %25 for %",
+                "database：地址无效；请写 postgresql://USER:PASSWORD@HOST/NAME，密码中以 %2F 代替 /、"
+                "%3F 代替 ?、%23 代替 #、%40 代替 @、%3A 代替 :、%25 代替 %",
             ) from None
         return cls(pool)
 
