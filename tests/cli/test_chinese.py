@@ -16,7 +16,9 @@ from smsign.cli.integrator.profiles import VARIABLES
 from smsign.config import SETTINGS
 from tests.cli.conftest import Shell
 from tests.cli.test_help import tree
+from tests.running import Server
 
+CLI = Path(chinese.__file__).parent
 HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -36,11 +38,15 @@ def _texts() -> Iterator[str]:
             yield default if re.search("[a-z]{3}", default) and "." not in default else ""
 
 
-def _messages_of_click() -> Iterator[str]:
-    for file in Path(click.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+def _nodes(*folders: Path) -> Iterator[ast.AST]:
+    for folder in folders:
+        for file in folder.rglob("*.py"):
+            yield from ast.walk(ast.parse(file.read_text("utf-8")))
+
+
+def _strings(*folders: Path) -> set[str]:
+    constants = (node.value for node in _nodes(*folders) if isinstance(node, ast.Constant))
+    return {value for value in constants if isinstance(value, str)}
 
 
 def test_every_help_text_has_chinese() -> None:
@@ -49,7 +55,45 @@ def test_every_help_text_has_chinese() -> None:
 
 
 def test_every_text_of_the_table_is_used() -> None:
-    assert set(chinese.words()) - set(_texts()) <= set(_messages_of_click())
+    used = {*_texts(), *_strings(Path(click.__file__).parent, CLI, CLI.parent / "actions" / "doctor")}
+    assert set(chinese.words()) <= used
+
+
+def _fixed(node: ast.AST | None) -> Iterator[str]:
+    """Yield the fixed texts of an expression: of a dictionary its keys."""
+    if isinstance(node, ast.Constant):
+        yield str(node.value)
+    elif isinstance(node, ast.IfExp):
+        yield from (*_fixed(node.body), *_fixed(node.orelse))
+    elif isinstance(node, ast.List | ast.Dict):
+        for each in node.keys if isinstance(node, ast.Dict) else node.elts:
+            yield from _fixed(each)
+
+
+def test_every_fixed_text_of_a_command_has_chinese() -> None:
+    """The arguments of `word`, and what `show_table` and `show_fields` translate."""
+    texts: list[str] = []
+    for node in _nodes(CLI):
+        name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and name in ("word", "show_table", "show_fields"):
+            empty = [each.value for each in node.keywords if each.arg == "empty"]
+            texts += [text for each in (*node.args[:1], *empty) for text in _fixed(each)]
+    assert len(texts) > 100
+    known = {*chinese.words(), "", "appKey", "masterSecret"}
+    assert [text for text in texts if text not in known] == []
+
+
+def test_every_message_of_a_command_is_in_both_languages() -> None:
+    shown = {"echo", "secho", "confirm", "UsageError", "BadParameter", "progress"}
+    for node in _nodes(CLI):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in shown:
+            message = node.args[0] if node.args else None
+            parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+            for part in parts:
+                text = str(part.value) if isinstance(part, ast.Constant) else ""
+                assert not re.search(
+                    "[a-z]{3} [a-z]{2}", re.sub("smsign worker|audit list|audit pass", "", text)
+                ), ast.unparse(node)
 
 
 def test_a_translation_has_no_placeholder_that_the_english_has_not() -> None:
@@ -96,3 +140,29 @@ def test_wrong_usage_is_explained_in_chinese(tmp_path: Path) -> None:
     ):
         done = shell.run(*command)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+def test_commands_answer_in_chinese(server: Server, shell: Shell, tmp_path: Path) -> None:
+    chinese_locale = {"LANG": "zh_CN.UTF-8"}
+    shell.env |= chinese_locale
+    assert "已提交；等待审核结果：" in shell.run("sign", "submit", "极光推送").stdout
+    listed = shell.run("sign", "list").stdout
+    assert listed.startswith("ID\t签名\t状态\t")
+    assert "\t审核中\t" in listed
+    (tmp_path / "rows.csv").write_text("sign,image0\n第二个,none.png\n")
+    imported = shell.run("import", "rows.csv")
+    assert imported.stdout.startswith("1 行，0 通过，1 失败\n错误见：rows.csv.report.csv")
+    assert "没有图片文件夹" in (tmp_path / "rows.csv.report.csv").read_text("utf-8-sig")
+    del shell.env["SMSIGN_URL"]
+    assert shell.run("sign", "list").stderr.startswith("smsign: 未设置 SMSIGN_URL")
+    server.env |= chinese_locale
+    try:
+        assert server.run("app", "show", "none").stderr.startswith("smsign: 没有")
+        assert server.run("audit", "list").stdout.startswith("ID\t签名\t应用\t版本\t已等待")
+        assert "\n正常\t表结构\t版本 " in server.run("doctor").stdout
+        wrong = server.run("migrate", "--database-pool", "0")
+        assert wrong.stderr == "smsign: database_pool：0 不在 1 与 1000 之间\n"
+    finally:
+        del server.env["LANG"]

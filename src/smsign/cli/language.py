@@ -12,6 +12,15 @@ def language() -> str:
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
+def word(text: str) -> str:
+    """Return a fixed text in the language of the command line; words.zh.json has the Chinese."""
+    if language() != "zh":
+        return text
+    from smsign.cli.chinese import words  # lazy: English does without the table
+
+    return words().get(text, text)
+
+
 def say(en: str, zh: str) -> str:
-    """Return the text in the language of the command line."""
+    """Return a text that is composed in the language of the command line."""
     return zh if language() == "zh" else en

@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from smsign.cli.language import word
+
 STATUS_WORDS = {0: "in the audit", 1: "passed", 2: "refused"}
 _STYLES = {0: "yellow", 1: "green", 2: "red"}
 
@@ -27,7 +29,8 @@ def show_json(value: object) -> None:
 
 
 def show_fields(fields: Mapping[str, object]) -> None:
-    """Print one name and value per line."""
+    """Print one name and value per line; the names are translated."""
+    fields = {word(name): value for name, value in fields.items()}
     if not sys.stdout.isatty():
         _print_cells(fields.items())
         return
@@ -40,10 +43,11 @@ def show_fields(fields: Mapping[str, object]) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or the text `empty` when there are no rows."""
+    """Print a table, or the text `empty` when there are no rows; headings and `empty` are translated."""
+    columns = [word(column) for column in columns]
     lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
     if not lines:
-        click.secho(empty, dim=True)
+        click.secho(word(empty), dim=True)
         return
     if not sys.stdout.isatty():
         _print_cells([columns, *lines])
@@ -81,7 +85,8 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 def status(value: int) -> Text:
     """Return the status of a signature in words; another service may have other ones."""
-    return Text(STATUS_WORDS.get(value, f"status {value}"), style=_STYLES.get(value, ""))
+    named = STATUS_WORDS.get(value)
+    return Text(word(named) if named else f"{word('status')} {value}", style=_STYLES.get(value, ""))
 
 
 def local_time(at: datetime | int | None) -> str:
@@ -95,5 +100,5 @@ def age(since: int, now: int) -> str:
     seconds = max(0, now - since) // 1_000_000
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+            return f"{seconds // length} {word(unit)}"
+    return f"{seconds} {word('s')}"

@@ -40,7 +40,7 @@ async def _validate(settings: Settings, **changed: Any) -> dict[str, Finding]:
     }
     found = [finding async for finding in diagnose(Installation(**given | changed), lambda *_: None)]
     for finding in found:
-        assert (finding.state == OK) == (finding.fix == ""), finding
+        assert (finding.state == OK) == (finding.fix.en == ""), finding
     return {finding.check: finding for finding in found if finding.state != OK} or {
         finding.check: finding for finding in found
     }
@@ -130,7 +130,7 @@ async def test_corrupt_rows_are_found(
 ) -> None:
     await stores.db.write(lambda tx: tx.run(harm))
     found = await _validate(filled)
-    assert message in found[check].what
+    assert message in found[check].what.en
 
 
 async def test_id_sequences_that_would_repeat_are_found(filled: Settings, stores: Stores) -> None:
@@ -141,18 +141,18 @@ async def test_id_sequences_that_would_repeat_are_found(filled: Settings, stores
         else "SELECT setval(pg_get_serial_sequence('event', 'id'), 1)"
     )
     await stores.db.write(lambda tx: tx.run(harm))
-    assert "event: the next id" in (await _validate(filled))["ids"].what
+    assert "event: the next id" in (await _validate(filled))["ids"].what.en
 
 
 async def test_wrong_clocks_and_full_disks_are_found(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hour_ago = time.time_ns() // 1000 - 3_600_000_000
-    assert "in the future" in (await _validate(filled, now=hour_ago))["clock"].what
+    assert "in the future" in (await _validate(filled, now=hour_ago))["clock"].what.en
     if not filled.database_url.startswith("sqlite:"):
         found = await _validate(filled, now=hour_ago + 7_200_000_000)
-        assert "2 hours" not in found["clock"].what
-        assert "apart" in found["clock"].what
+        assert "2 hours" not in found["clock"].what.en
+        assert "apart" in found["clock"].what.en
         assert found["clock"].state == WARNING
     monkeypatch.setattr(files, "DISK_LOW_BYTES", 10**18)
     assert (await _validate(filled))["disk"].state == WARNING
@@ -168,11 +168,11 @@ async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> No
     assert (await _validate(filled))["images"].state == OK, "it may be an upload in progress"
     os.utime(orphan, (time.time() - OLD_S,) * 2)
     found = (await _validate(filled))["images"]
-    assert (found.state, "1 older than a day" in found.what) == (WARNING, True)
+    assert (found.state, "1 older than a day" in found.what.en) == (WARNING, True)
     named = hashlib.sha256(noise()).hexdigest()
     (blobs / named[:2] / named[2:4] / named).unlink()
     found = (await _validate(filled))["images"]
-    assert (found.state, named in found.what) == (WRONG, True)
+    assert (found.state, named in found.what.en) == (WRONG, True)
     (blobs.parent / "file").write_text("")
     found = (await _validate(filled, blobs_url=f"file:{blobs.parent / 'file'}"))["images"]
     assert found.state == WRONG
@@ -180,7 +180,7 @@ async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> No
 
 async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> None:
     filled.key_file.chmod(0o644)
-    assert "chmod 600" in (await _validate(filled))["secret key"].fix
+    assert "chmod 600" in (await _validate(filled))["secret key"].fix.en
     filled.key_file.chmod(0o600)
     filled.folder.chmod(0o755)
     assert (await _validate(filled))["data folder"].state == WARNING
@@ -189,13 +189,13 @@ async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> N
     filled.folder.chmod(0o700)
     if os.getuid() == 0:
         os.chown(filled.key_file, 12345, 12345)
-        assert "another user" in (await _validate(filled))["data folder"].what
+        assert "another user" in (await _validate(filled))["data folder"].what.en
         os.chown(filled.key_file, 0, 0)
     key = filled.key_file.read_text().strip()
     filled.key_file.write_text("ab" * 32)
-    assert "remove" in (await _validate(filled, key=key))["secret key"].fix
+    assert "remove" in (await _validate(filled, key=key))["secret key"].fix.en
     filled.key_file.unlink()
-    assert "does not exist" in (await _validate(filled))["secret key"].what
+    assert "does not exist" in (await _validate(filled))["secret key"].what.en
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
@@ -215,16 +215,16 @@ async def test_a_read_only_database_is_diagnosed_as_a_permission_problem(
     monkeypatch.setattr("os.geteuid", lambda: me)
     way = f"chown {me}" if owner == "another" else "chmod u+rwX"
     found = await _validate(filled)
-    assert f"{way} {filled.folder}" in found["data folder"].fix
-    assert f"{way} {filled.folder}" in found["database"].fix
+    assert f"{way} {filled.folder}" in found["data folder"].fix.en
+    assert f"{way} {filled.folder}" in found["database"].fix.en
     shut = {filled.folder / "smsign.db"}
     found = await _validate(filled)
-    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].fix
+    assert f"{way} {filled.folder / 'smsign.db'}" in found["database"].fix.en
     assert "data folder" not in found
     shut = set()
-    assert "restore a backup" in (await _validate(filled))["database"].fix
+    assert "restore a backup" in (await _validate(filled))["database"].fix.en
     (filled.folder / "smsign.db").unlink()
-    assert "name it with --database" in (await _validate(filled))["database"].fix
+    assert "name it with --database" in (await _validate(filled))["database"].fix.en
 
 
 @pytest.mark.parametrize("engine", [POSTGRES], scope="session", indirect=True)
@@ -237,13 +237,13 @@ async def test_too_many_connections_is_not_diagnosed_as_a_server_that_is_down(fi
     await admin.close()
     url = re.sub("//[^/@]*@", "//limited@", filled.database_url)
     found = (await _validate(filled, database_url=url))["database"]
-    assert "lower database_pool" in found.what
-    assert "database_pool" in found.fix
-    assert "start its server" not in found.fix
+    assert "lower database_pool" in found.what.en
+    assert "database_pool" in found.fix.en
+    assert "start its server" not in found.fix.en
     with pytest.raises(StorageError, match=r"cannot connect: .*lower database_pool"):
         await open_database(url, pool_size=1)
     nobody = "postgresql://nobody@127.0.0.1:1/none"
-    assert "start its server" in (await _validate(filled, database_url=nobody))["database"].fix
+    assert "start its server" in (await _validate(filled, database_url=nobody))["database"].fix.en
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from smsign import config
+from smsign.cli.integrator.profiles import VARIABLES
 from smsign.cli.operator.doctor import check_environment
 from tests.images import noise
 from tests.running import Server
@@ -35,10 +36,11 @@ def test_ineffective_environment_variables_are_named(tmp_path: Path) -> None:
         "SMSIGN_CONFIG": "c",
         "PATH": "p",
     }
-    problems = dict(check_environment(env))
+    problems = {what.en: fix.en for what, fix in check_environment(env)}
     assert problems["SMSIGN_DATABSE is not a setting"] == "did you mean SMSIGN_DATABASE?"
     assert len(problems) == 7
     assert check_environment({setting.env: "" for setting in config.SETTINGS.values()}) == []
+    assert check_environment(dict.fromkeys(VARIABLES, "x")) == []
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from smsign.actions import events
 from smsign.actions.blobs import AGE_S
-from smsign.actions.doctor.finding import OK, WARNING, WRONG, Context, Finding, span
-from smsign.errors import SmsignError
+from smsign.actions.doctor.finding import OK, WARNING, WRONG, Context, Finding, about, same, span
+from smsign.errors import SmsignError, Text
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.open import open_blobs
 from smsign.storage.rows import health
@@ -16,30 +16,47 @@ DAY_US = 86_400_000_000
 async def check_rows(ctx: Context) -> Finding:
     """Check that rows are consistent with each other."""
     wrong = await health.find_inconsistencies(ctx.db.scan)
-    fix = "see the history: smsign audit show ID, smsign events verify" if wrong else ""
-    return Finding("rows", WRONG if wrong else OK, "; ".join(wrong) or "consistent", fix)
+    if not wrong:
+        return Finding("rows", OK, Text("consistent", "一致"))
+    fix = Text(
+        "see the history: smsign audit show ID, smsign events verify",
+        "查看历史：smsign audit show ID、smsign events verify",
+    )
+    return Finding("rows", WRONG, same("; ".join(wrong)), fix)
 
 
 async def check_ledger(ctx: Context) -> Finding:
     """Verify the hash chains of the audit log."""
     verdict = await events.verify(ctx.db, lambda count: ctx.progress("verifying the ledger", count, 0))
     if verdict.fault:
-        fix = "investigate who edited it; a backup has the original rows"
-        return Finding("ledger", WRONG, verdict.fault, fix)
-    return Finding("ledger", OK, f"{verdict.events:,} events in {verdict.chains:,} hash chains verified")
+        fix = Text(
+            "investigate who edited it; a backup has the original rows", "查明是谁修改的；备份中有原始数据"
+        )
+        return Finding("ledger", WRONG, same(verdict.fault), fix)
+    verified = Text(
+        f"{verdict.events:,} events in {verdict.chains:,} hash chains verified",
+        f"已校验 {verdict.chains:,} 条哈希链，共 {verdict.events:,} 个事件",
+    )
+    return Finding("ledger", OK, verified)
 
 
 async def check_outbox(ctx: Context) -> Finding:
     """Check that deliveries are not stuck."""
     waiting = await health.find_backlog(ctx.rows, ctx.db.scan)
     if waiting is None:
-        return Finding("outbox", OK, "empty")
+        return Finding("outbox", OK, Text("empty", "空"))
     count, since = waiting
     age = ctx.at.now - since
-    what = f"{count:,} events to deliver, the oldest for {span(age)}"
+    what = Text(
+        f"{count:,} events to deliver, the oldest for {span(age).en}",
+        f"{count:,} 个事件待投递，最早的已等待 {span(age).zh}",
+    )
     if age < DAY_US:
         return Finding("outbox", OK, what)
-    fix = "check that `smsign serve` or a worker runs, and which callback is failing"
+    fix = Text(
+        "check that `smsign serve` or a worker runs, and which callback is failing",
+        "检查 `smsign serve` 或投递进程是否在运行，以及哪个回调失败",
+    )
     return Finding("outbox", WARNING, what, fix)
 
 
@@ -51,14 +68,29 @@ async def check_images(ctx: Context) -> Finding:
         await blobs.check()
         missing, stored, orphans = await _compare(ctx, blobs)
     except SmsignError as error:
-        return Finding(check, WRONG, str(error), "check --blobs, its permissions, and the AWS_… variables")
+        fix = Text(
+            "check --blobs, its permissions, and the AWS_… variables", "检查 --blobs、其权限以及 AWS_… 变量"
+        )
+        return Finding(check, WRONG, about(error), fix)
     if missing:
-        what = f"{len(missing):,} referenced by rows are missing: {missing[0]}"
-        return Finding(check, WRONG, what, f"restore them from a backup into {url}")
+        what = Text(
+            f"{len(missing):,} referenced by rows are missing: {missing[0]}",
+            f"缺失 {len(missing):,} 张被引用的图片：{missing[0]}",
+        )
+        fix = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
+        return Finding(check, WRONG, what, fix)
     if orphans:
-        what = f"{orphans:,} older than a day are not referenced by any row"
-        return Finding(check, WARNING, what, "smsign sweep removes them; check that sweep_hours is not 0")
-    return Finding(check, OK, f"all referenced by rows exist; {stored:,} in the store")
+        what = Text(
+            f"{orphans:,} older than a day are not referenced by any row",
+            f"{orphans:,} 张一天以上的图片未被引用",
+        )
+        fix = Text(
+            "smsign sweep removes them; check that sweep_hours is not 0",
+            "smsign sweep 可清理；请检查 sweep_hours 不为 0",
+        )
+        return Finding(check, WARNING, what, fix)
+    exist = f"all referenced by rows exist; {stored:,} in the store"
+    return Finding(check, OK, Text(exist, f"被引用的图片都在；共存有 {stored:,} 张"))
 
 
 async def _compare(ctx: Context, blobs: Blobs) -> tuple[list[str], int, int]:

@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from smsign.actions.doctor import content, database, files
-from smsign.actions.doctor.finding import OK, RESTORE, WRONG, Context, Finding, Installation
+from smsign.actions.doctor.finding import OK, RESTORE, WRONG, Context, Finding, Installation, about
 from smsign.actions.transfer.copy import Progress
-from smsign.errors import SmsignError
+from smsign.errors import SmsignError, Text
 from smsign.storage.open import open_database, open_source
 
 Check = Callable[[Context], Awaitable[Finding]]
@@ -35,10 +35,14 @@ ANY_SCHEMA = {"secret key"}
 async def diagnose(at: Installation, progress: Progress) -> AsyncIterator[Finding]:
     """Yield the findings of all checks."""
     if not at.folder.is_dir():
-        yield Finding("data folder", WRONG, f"{at.folder} does not exist", "set --data or SMSIGN_DATA")
+        what = Text(f"{at.folder} does not exist", f"{at.folder} 不存在")
+        yield Finding(
+            "data folder", WRONG, what, Text("set --data or SMSIGN_DATA", "设置 --data 或 SMSIGN_DATA")
+        )
         return
     if fix := files.fix_access(at.folder):
-        yield Finding("data folder", WRONG, f"{at.folder} is not readable and writable", fix)
+        what = Text(f"{at.folder} is not readable and writable", f"{at.folder} 无法读写")
+        yield Finding("data folder", WRONG, what, fix)
     if not os.access(at.folder, os.R_OK | os.X_OK):
         return
     for check in FILE_CHECKS:
@@ -48,13 +52,13 @@ async def diagnose(at: Installation, progress: Progress) -> AsyncIterator[Findin
         rows = await open_source(at.database_url)
         db = await open_database(at.database_url, pool_size=2)
     except SmsignError as error:
-        yield Finding("database", WRONG, str(error), files.fix_database(at, error))
+        yield Finding("database", WRONG, about(error), files.fix_database(at, error))
         return
     try:
         async for finding in _check_database(Context(at, await rows.meta(), rows, db, progress)):
             yield finding
     except SmsignError as error:
-        yield Finding("database", WRONG, str(error), RESTORE)
+        yield Finding("database", WRONG, about(error), RESTORE)
     finally:
         await rows.close()
         await db.close()
@@ -67,4 +71,4 @@ async def _check_database(ctx: Context) -> AsyncIterator[Finding]:
             try:
                 yield await check(ctx)
             except SmsignError as error:
-                yield Finding(name, WRONG, str(error), RESTORE)
+                yield Finding(name, WRONG, about(error), RESTORE)

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from smsign.actions.doctor.finding import OK, RESTORE, WARNING, WRONG, Finding, Installation
-from smsign.errors import SmsignError, TooManyConnections
+from smsign.actions.doctor.finding import NOTHING, OK, RESTORE, WARNING, WRONG, Finding, Installation, same
+from smsign.errors import SmsignError, Text, TooManyConnections
 from smsign.storage.open import sqlite_path
 
 DISK_LOW_BYTES = 1_000_000_000
@@ -20,18 +20,21 @@ def check_permissions(at: Installation) -> Iterator[Finding]:
     folder, check = at.folder, "data folder"
     about = folder.stat()
     if about.st_mode & 0o022:
-        yield Finding(check, WRONG, f"{folder} is writable for other users", f"chmod 700 {folder}")
+        what = Text(f"{folder} is writable for other users", f"其他用户可以写入 {folder}")
+        yield Finding(check, WRONG, what, same(f"chmod 700 {folder}"))
     elif about.st_mode & 0o055:
-        what = f"{folder} is readable for other users, images included"
-        yield Finding(check, WARNING, what, f"chmod 700 {folder}")
+        what = Text(
+            f"{folder} is readable for other users, images included", f"其他用户可以读取 {folder}，包括图片"
+        )
+        yield Finding(check, WARNING, what, same(f"chmod 700 {folder}"))
     else:
-        yield Finding(check, OK, f"only its owner has access to {folder}")
+        yield Finding(check, OK, Text(f"only its owner has access to {folder}", f"仅所有者可访问 {folder}"))
     files = [at.key_file, *folder.glob("*.db*"), folder / "blobs"]
     if path := sqlite_path(at.database_url):
         files.append(path)
     for file in sorted({file for file in files if file.exists() and file.stat().st_uid != about.st_uid}):
-        what = f"{file} belongs to another user than its folder"
-        yield Finding(check, WRONG, what, f"chown --reference={folder} {file}")
+        what = Text(f"{file} belongs to another user than its folder", f"{file} 与所在目录的所有者不同")
+        yield Finding(check, WRONG, what, same(f"chown --reference={folder} {file}"))
 
 
 def check_disk(at: Installation) -> Iterator[Finding]:
@@ -48,30 +51,47 @@ def check_disk(at: Installation) -> Iterator[Finding]:
         seen.add(device)
         free = shutil.disk_usage(place).free
         state = WRONG if free < DISK_FULL_BYTES else WARNING if free < DISK_LOW_BYTES else OK
-        fix = "free some space, or move the data to a larger disk" if state != OK else ""
-        yield Finding("disk", state, f"{free / 1e9:.1f} GB free for {place}", fix)
+        fix = Text("free some space, or move the data to a larger disk", "释放空间，或把数据移到更大的磁盘")
+        what = Text(f"{free / 1e9:.1f} GB free for {place}", f"{place} 剩余 {free / 1e9:.1f} GB")
+        yield Finding("disk", state, what, fix if state != OK else NOTHING)
 
 
-def fix_access(place: Path) -> str | None:
+def fix_access(place: Path) -> Text | None:
     """Return how to make `place` readable and writable for the current user; None if it is."""
     if os.access(place, os.R_OK | os.W_OK | (os.X_OK if place.is_dir() else 0)):
         return None
-    about = place.stat()
-    if about.st_uid != os.geteuid():
-        return f"run this as its owner (user {about.st_uid}), or: chown {os.geteuid()} {place}"
-    return f"chmod u+rwX {place}; otherwise the disk is mounted read-only"
+    owner, user = place.stat().st_uid, os.geteuid()
+    if owner != user:
+        return Text(
+            f"run this as its owner (user {owner}), or: chown {user} {place}",
+            f"以其所有者（用户 {owner}）运行，或 chown {user} {place}",
+        )
+    return Text(
+        f"chmod u+rwX {place}; otherwise the disk is mounted read-only",
+        f"chmod u+rwX {place}；否则是磁盘以只读方式挂载",
+    )
 
 
-def fix_database(at: Installation, error: SmsignError) -> str:
+def fix_database(at: Installation, error: SmsignError) -> Text:
     """Return how to fix an error on opening the database."""
     path = sqlite_path(at.database_url)
     if isinstance(error, TooManyConnections):
-        return "check database_pool, and the other connections in pg_stat_activity"
+        return Text(
+            "check database_pool, and the other connections in pg_stat_activity",
+            "检查 database_pool，以及 pg_stat_activity 中的其他连接",
+        )
     if path is None:
-        return "start its server, or use another with --database"
+        return Text(
+            "start its server, or use another with --database",
+            "启动数据库服务器，或用 --database 指定其他数据库",
+        )
     if not path.exists():
-        return "name it with --database, or create one: smsign serve"
+        return Text(
+            "name it with --database, or create one: smsign serve", "用 --database 指定，或创建：smsign serve"
+        )
     for place in (path.parent, *sorted(path.parent.glob(f"{path.name}*"))):
         if fix := fix_access(place):
-            return f"{place}: {fix}"
-    return f"use another with --database, or {RESTORE}"
+            return Text(f"{place}: {fix.en}", f"{place}：{fix.zh}")
+    return Text(
+        f"use another with --database, or {RESTORE.en}", f"用 --database 指定其他数据库，或{RESTORE.zh}"
+    )

@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 
 from smsign.actions.transfer.copy import Progress
+from smsign.errors import SmsignError, Text, UserError
 from smsign.storage.engine.bulk import Bulk
 from smsign.storage.engine.protocol import Database
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
-RESTORE = "restore a backup into a new database: smsign restore"
+RESTORE = Text("restore a backup into a new database: smsign restore", "把备份恢复到新数据库：smsign restore")
+NOTHING = Text("", "")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -19,8 +21,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     check: str
     state: str
-    what: str
-    fix: str = ""
+    what: Text
+    fix: Text = NOTHING
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +46,20 @@ class Context(msgspec.Struct, frozen=True):
     progress: Progress
 
 
-def span(us: int) -> str:
+def span(us: int) -> Text:
     """Return a duration in words."""
     seconds = us // 1_000_000
-    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+    for en, zh, length in (("days", "天", 86_400), ("hours", "小时", 3_600), ("minutes", "分钟", 60)):
         if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} seconds"
+            return Text(f"{seconds // length} {en}", f"{seconds // length} {zh}")
+    return Text(f"{seconds} seconds", f"{seconds} 秒")
+
+
+def same(text: str) -> Text:
+    """Return a text that is the same in both languages, such as a command."""
+    return Text(text, text)
+
+
+def about(error: SmsignError | OSError) -> Text:
+    """Return the message of an error."""
+    return error.text if isinstance(error, UserError) else same(str(error))

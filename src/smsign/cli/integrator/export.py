@@ -15,6 +15,7 @@ import msgspec
 from smsign.cli.integrator.files import atomic_write
 from smsign.cli.integrator.remote import with_client
 from smsign.cli.integrator.sign import filter_options, filters
+from smsign.cli.language import say
 from smsign.client import ApiNotFound, Client, Fields, InvalidSignId, Sign
 
 COLUMNS = (*Sign.__struct_fields__, *Fields.__annotations__)
@@ -48,7 +49,7 @@ def export(client: Client, *, output: Path | None, excel: bool, as_json: bool, *
                 lines.writerow([cell(values.get(name)) for name in COLUMNS])
                 count += 1
     if output is not None:
-        click.echo(f"{count} signatures in {output}", err=True)
+        click.echo(say(f"{count} signatures in {output}", f"{count} 个签名已导出到 {output}"), err=True)
 
 
 def _complete(client: Client, sign: Sign) -> dict[str, object]:

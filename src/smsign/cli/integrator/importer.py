@@ -16,7 +16,9 @@ from smsign.cli.integrator.journal import (
     Entry,
     Journal,
 )
+from smsign.cli.integrator.remote import headline
 from smsign.cli.integrator.rows import Row
+from smsign.cli.language import say, word
 from smsign.client import (
     ApiNotFound,
     Client,
@@ -81,7 +83,7 @@ class Importer:
         try:
             entry = self._process(row, known)
         except (DecisionTimeout, OtherInAudit, TooManySubmissions) as error:
-            raise ImportStopped(str(error)) from error
+            raise ImportStopped(headline(error)) from error
         if entry.state == PASSED:
             self.passed += 1
         elif entry.state == SUBMITTED:
@@ -94,7 +96,7 @@ class Importer:
             return entry
         if entry is None or entry.state != SUBMITTED:
             if row.errors:
-                return self._record(row, FAILED, message="not submitted", details=row.errors)
+                return self._record(row, FAILED, message=word("not submitted"), details=row.errors)
             if entry is not None and entry.state == SUBMITTING and not self._may_repeat(entry):
                 return self._unknown_outcome(row)
             try:
@@ -109,7 +111,9 @@ class Importer:
             if sign.in_audit and self._wait:
                 sign = self._client.wait_until_decided(entry.sign_id, self._timeout_s)
         except InvalidSignId:
-            return self._record(row, DELETED, sign_id=entry.sign_id, message="deleted before a decision")
+            return self._record(
+                row, DELETED, sign_id=entry.sign_id, message=word("deleted before a decision")
+            )
         return entry if sign.in_audit else self._decided(row, sign)
 
     def _exists(self, sign: str) -> bool:
@@ -144,7 +148,7 @@ class Importer:
                 if error.may_have_succeeded and not self._supports_keys():
                     raise _UnknownOutcome from error
                 if not error.may_have_succeeded:
-                    self._record(row, FAILED, code=str(error.code), message="not submitted yet")
+                    self._record(row, FAILED, code=str(error.code), message=word("not submitted yet"))
                 if isinstance(error, TooManySubmissions) or not self._wait or time.monotonic() > deadline:
                     raise
             self._wait_for_other(deadline - time.monotonic(), pause_s)
@@ -164,7 +168,7 @@ class Importer:
     def _decided(self, row: Row, sign: Sign) -> Entry:
         if sign.passed:
             return self._record(row, PASSED, sign_id=sign.sign_id)
-        why = sign.refuse_reason or "refused by an auditor"
+        why = sign.refuse_reason or word("refused by an auditor")
         codes, details = self._reasons(sign)
         return self._record(row, REFUSED, sign_id=sign.sign_id, code=codes, message=why, details=details)
 
@@ -194,9 +198,12 @@ class Importer:
 
     def _unknown_outcome(self, row: Row) -> Entry:
         file = self._journal.file.name
-        hint = f"check the service; if it is not there, delete the row's lines from {file}"
-        detail = Detail("sign", "may have been submitted already", hint)
-        return _entry(row, FAILED, message="interrupted in an earlier run", details=(detail,))
+        hint = say(
+            f"check the service; if it is not there, delete the row's lines from {file}",
+            f"请在服务中核对；若没有该签名，请从 {file} 中删除该行的记录",
+        )
+        detail = Detail("sign", word("may have been submitted already"), hint)
+        return _entry(row, FAILED, message=word("interrupted in an earlier run"), details=(detail,))
 
     def _record(self, row: Row, state: str, **fields: Any) -> Entry:
         return self._journal.add(_entry(row, state, **fields))

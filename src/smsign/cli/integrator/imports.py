@@ -18,8 +18,8 @@ from smsign.cli.integrator.files import is_device
 from smsign.cli.integrator.importer import Importer, ImportStopped
 from smsign.cli.integrator.journal import DECIDED, Journal
 from smsign.cli.integrator.remote import NOT_IN_TIME, REFUSED, with_client
-from smsign.cli.integrator.rows import Table, read, rows
-from smsign.cli.language import say
+from smsign.cli.integrator.rows import Row, Table, read, rows
+from smsign.cli.language import say, word
 from smsign.cli.output import show_json
 from smsign.client import Client
 from smsign.errors import SetupError
@@ -120,7 +120,7 @@ def _confirmed(file: Path, tables: list[Table]) -> Table:
         click.echo(say(f"{file} is not UTF-8.", f"{file} 不是 UTF-8。"), err=True)
         for table, names in zip(tables, shown, strict=True):
             click.echo(names, err=True)
-            if click.confirm(say("Are these names right?", "这些签名是否正确？"), err=True):
+            if click.confirm(word("Are these names right?"), err=True):
                 return table
     hints = (
         f"{file}: the encoding is not certain, nothing was sent; add the option that reads the names right:",
@@ -137,7 +137,7 @@ def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> 
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=len(table.lines))
         for row in rows(table, folder, to=to):
-            progress.update(bar, description=f"line {row.line} 【{row.sign}】")
+            progress.update(bar, description=f"{_line(row)} 【{row.sign}】")
             entry = importer.entry(row)
             if left and (entry is None or entry.state not in DECIDED):
                 left += 1
@@ -145,11 +145,15 @@ def _process(importer: Importer, table: Table, folder: Path | None, to: str) -> 
             try:
                 importer.process(row)
             except ImportStopped as error:
-                console.print(f"line {row.line}: {error}", markup=False, soft_wrap=True)
+                console.print(f"{_line(row)}{say(': ', '：')}{error}", markup=False, soft_wrap=True)
                 left += 1
             else:
                 progress.advance(bar)
     return left
+
+
+def _line(row: Row) -> str:
+    return say(f"line {row.line}", f"第 {row.line} 行")
 
 
 def _summarize(importer: Importer, table: Table, left: int, report_file: Path, *, as_json: bool) -> None:
@@ -163,10 +167,10 @@ def _summarize(importer: Importer, table: Table, left: int, report_file: Path, *
     if as_json:
         show_json(counts | {"report": str(report_file)})
     else:
-        texts = [f"{count} {name}" for name, count in counts.items() if count or name in ("rows", "passed")]
-        click.echo(", ".join(texts))
+        shown = {name: count for name, count in counts.items() if count or name in ("rows", "passed")}
+        click.echo(say(", ", "，").join(f"{count} {word(name)}" for name, count in shown.items()))
         if importer.failed:
-            click.echo(f"Errors: {report_file}")
+            click.echo(say(f"Errors: {report_file}", f"错误见：{report_file}"))
         if left:
-            click.echo("Run the same command again to resume.")
+            click.echo(word("Run the same command again to resume."))
     sys.exit(REFUSED if importer.failed else NOT_IN_TIME if left else 0)

@@ -14,7 +14,7 @@ import click
 from smsign.cli.integrator import profiles
 from smsign.cli.integrator.profiles import Config, Profile
 from smsign.cli.integrator.remote import fail, make_client
-from smsign.cli.language import say
+from smsign.cli.language import say, word
 from smsign.cli.output import json_option, show_json, show_table
 from smsign.client import ClientError, InvalidSignId
 from smsign.client.options import MASTER_SECRET
@@ -54,16 +54,16 @@ def add(name: str, *, url: str, app_key: str, no_secret: bool, check: bool | Non
     nothing; if it fails, the profile is not stored.
     """
     if not _NAME.fullmatch(name):
-        raise click.BadParameter("1 to 64 letters, digits, dots, dashes", param_hint="NAME")
+        raise click.BadParameter(word("1 to 64 letters, digits, dots, dashes"), param_hint="NAME")
     if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("an address that begins with https:// or http://", param_hint="--url")
+        raise click.BadParameter(word("an address that begins with https:// or http://"), param_hint="--url")
     _check_form("appKey", app_key, param_hint="--app-key")
     secret = "" if no_secret else _read_secret()
     used = secret or os.environ.get(MASTER_SECRET, "")
     if check and not used:
-        raise click.UsageError(f"--check needs the masterSecret; set {MASTER_SECRET}")
+        raise click.UsageError(word("--check needs the masterSecret; set SMSIGN_MASTER_SECRET"))
     if check is None and used and sys.stdin.isatty():
-        question = say("Check address and keys with one call?", "发起一次调用以检查地址与密钥？")
+        question = word("Check address and keys with one call?")
         check = click.confirm(question, default=True, err=True)
     if check:
         _check_by_a_call(Profile(url=url, app_key=app_key, master_secret=used), as_json=as_json)
@@ -129,19 +129,17 @@ def _check_by_a_call(profile: Profile, *, as_json: bool) -> None:
         with make_client(profile) as client, suppress(InvalidSignId):
             client.get_sign(1)
     except (ClientError, SetupError, ValueError) as error:
-        click.echo(
-            say("Not stored. Without the check: --no-check", "未保存。不检查而直接保存：--no-check"), err=True
-        )
+        click.echo(word("Not stored. Without the check: --no-check"), err=True)
         fail(error, as_json=as_json)
-    click.echo(say("The service accepts the keys.", "服务接受这对密钥。"), err=True)
+    click.echo(word("The service accepts the keys."), err=True)
 
 
 def _read_secret() -> str:
     terminal = sys.stdin.isatty()
     secret = click.prompt("masterSecret", hide_input=True) if terminal else sys.stdin.readline()
     if not (secret := str(secret).strip()):
-        raise click.UsageError("no masterSecret on standard input; pipe it in, or use --no-secret")
-    _check_form("masterSecret", secret, param_hint="masterSecret" if terminal else "standard input")
+        raise click.UsageError(word("no masterSecret on standard input; pipe it in, or use --no-secret"))
+    _check_form("masterSecret", secret, param_hint="masterSecret" if terminal else word("standard input"))
     return secret
 
 
@@ -179,7 +177,9 @@ def _show(config: Config, *, as_json: bool) -> None:
     lines = []
     for name, each in items:
         star = "*" if name == config.default else ""
-        lines.append([star, name, each.url, each.app_key, "stored" if each.master_secret else "not stored"])
+        lines.append(
+            [star, name, each.url, each.app_key, word("stored" if each.master_secret else "not stored")]
+        )
     show_table(
         ["", "name", "url", "appKey", "masterSecret"],
         lines,

@@ -60,7 +60,7 @@ class ReportingClient(Client):
 
     def _do(self, step: Request | Sleep) -> Outcome:
         if isinstance(step, Sleep) and step.error:
-            why, seconds = _headline(step.error), f"{step.seconds:.1f}"
+            why, seconds = headline(step.error), f"{step.seconds:.1f}"
             text = say(f"{why}; retrying in {seconds} s", f"{why}；{seconds} 秒后重试")
             click.echo(f"smsign: {text}", err=True)
         return super()._do(step)
@@ -92,7 +92,7 @@ def fail(error: Exception, *, as_json: bool, known: Mapping[str, int] | None = N
     """Report an error, and exit with its code; `known` is added to the JSON."""
     if as_json:
         show_json({**(known or {}), "error": _public(error)})
-    click.echo(f"smsign: {_headline(error)}", err=True)
+    click.echo(f"smsign: {headline(error)}", err=True)
     if isinstance(error, SmsignApiError):
         for each in error.details:
             click.echo(f"  {each.field}{say(': ', '：')}{each.reason}{say('; ', '；')}{each.hint}", err=True)
@@ -113,7 +113,8 @@ def _public(error: Exception) -> dict[str, Any]:
     return {"code": 0, "message": str(error)}
 
 
-def _headline(error: Exception) -> str:
+def headline(error: Exception) -> str:
+    """Return an error as one line in the language of the command line."""
     if isinstance(error, SmsignApiError) and error.code:
         unknown = say(
             "; an earlier attempt without a response may have succeeded",

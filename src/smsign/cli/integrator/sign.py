@@ -11,7 +11,7 @@ import click
 from smsign.cli import types
 from smsign.cli.integrator.remote import REFUSED, fail, with_client
 from smsign.cli.integrator.submission import by_slot, combine, submission, texts, timeout_option, waiting
-from smsign.cli.language import say
+from smsign.cli.language import say, word
 from smsign.cli.output import local_time, show_fields, show_json, show_table, status
 from smsign.client import Check, Client, ClientError, DecisionTimeout, Sign, SignDetail
 
@@ -99,7 +99,7 @@ def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
                 each.sign_id,
                 f"【{each.sign}】",
                 status(each.status),
-                "yes" if each.in_use else "",
+                word("yes") if each.in_use else "",
                 each.version or "",
                 local_time(each.submitted_at),
             ]
@@ -115,7 +115,7 @@ def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
 def delete(client: Client, *, sign_id: int, as_json: bool) -> None:
     """Delete a signature; one in the audit is withdrawn."""
     client.delete_sign(sign_id)
-    show_json({"deleted": sign_id}) if as_json else click.echo(f"{sign_id} deleted")
+    show_json({"deleted": sign_id}) if as_json else click.echo(say(f"{sign_id} deleted", f"{sign_id} 已删除"))
 
 
 @sign.command()
@@ -158,7 +158,9 @@ def check(client: Client, *, content: str, sign_id: int | None, as_json: bool, *
 def withdraw(client: Client, *, sign_id: int, as_json: bool) -> None:
     """Withdraw a signature from the audit."""
     client.withdraw_sign(sign_id)
-    show_json({"withdrawn": sign_id}) if as_json else click.echo(f"{sign_id} withdrawn")
+    show_json({"withdrawn": sign_id}) if as_json else click.echo(
+        say(f"{sign_id} withdrawn", f"{sign_id} 已撤回")
+    )
 
 
 @sign.command()
@@ -171,11 +173,11 @@ def use(client: Client, *, which: str, as_json: bool) -> None:
     elif which.isdecimal():
         client.set_in_use(int(which))
     else:
-        raise click.BadParameter("a sign_id or none")
+        raise click.BadParameter(word("a sign_id or none"))
     if as_json:
         show_json({"in_use": None if which == "none" else int(which)})
     else:
-        click.echo(f"in use: {which}")
+        click.echo(say(f"in use: {which}", f"使用中：{word(which)}"))
 
 
 def filters(given: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +201,12 @@ def _submitted(client: Client, sign_id: int, *, wait: bool, timeout_s: float, as
     elif as_json:
         show_json({"sign_id": sign_id})
     else:
-        click.echo(f"{sign_id} submitted; to wait for the decision: smsign sign wait {sign_id}")
+        click.echo(
+            say(
+                f"{sign_id} submitted; to wait for the decision: smsign sign wait {sign_id}",
+                f"{sign_id} 已提交；等待审核结果：smsign sign wait {sign_id}",
+            )
+        )
 
 
 def _decided(client: Client, sign_id: int, *, timeout_s: float, as_json: bool) -> None:
@@ -215,7 +222,7 @@ def _decided(client: Client, sign_id: int, *, timeout_s: float, as_json: bool) -
 
 
 def _line(found: Sign) -> str:
-    why = f": {found.refuse_reason}" if found.refuse_reason else ""
+    why = f"{say(': ', '：')}{found.refuse_reason}" if found.refuse_reason else ""
     return f"{found.sign_id} 【{found.sign}】 {status(found.status)}{why}"
 
 
@@ -224,7 +231,7 @@ def _show(found: Sign) -> None:
         "id": found.sign_id,
         "signature": f"【{found.sign}】",
         "status": status(found.status),
-        "in use": "yes" if found.in_use else "no",
+        "in use": word("yes" if found.in_use else "no"),
     }
     if found.refuse_reason:
         fields["reason"] = found.refuse_reason
@@ -235,19 +242,23 @@ def _show(found: Sign) -> None:
 
 def _show_detail(found: SignDetail) -> None:
     for version in found.versions:
-        click.echo(f"\nversion {version.n}  【{version.sign}】  {local_time(version.submitted_at)}")
+        title = say(f"version {version.n}", f"版本 {version.n}")
+        click.echo(f"\n{title}  【{version.sign}】  {local_time(version.submitted_at)}")
         for name, text in version.fields.items():
             click.echo(f"  {name}: {types.with_word(text) if name == 'type' else text}")
         for image in version.images:
             click.echo(
-                f"  {image.slot}: {image.type}, {image.width} × {image.height}, {image.size_bytes:,} bytes"
+                f"  {image.slot}: {image.type}, {image.width} × {image.height},"
+                f" {image.size_bytes:,} {word('bytes')}"
             )
         if decision := version.decision:
-            outcome = "passed" if decision.passed else "refused"
+            outcome = word("passed" if decision.passed else "refused")
             click.echo(f"  {outcome} {local_time(decision.decided_at)} {decision.note}".rstrip())
             for reason in decision.reasons:
-                click.echo(f"    {reason.code} ({reason.field}): {reason.title}. {reason.advice}")
-    click.echo("\ntimeline")
+                click.echo(
+                    f"    {reason.code} ({reason.field}): {reason.title}{say('. ', '。')}{reason.advice}"
+                )
+    click.echo(f"\n{word('timeline')}")
     show_table(
         ["at", "event", "by"],
         [[local_time(each.at), each.kind, each.actor] for each in found.timeline],
@@ -257,7 +268,7 @@ def _show_detail(found: SignDetail) -> None:
 
 def _show_check(found: Check) -> None:
     if found.ok:
-        click.secho("No errors.", fg="green")
+        click.secho(word("No errors."), fg="green")
         return
     show_table(
         ["code", "field", "error", "hint"],

@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from smsign.cli import types
-from smsign.cli.language import say
+from smsign.cli.language import say, word
 from smsign.client import Fields, ImageFile
 from smsign.client.multipart import NUMBERED, SLOTS
 
@@ -77,11 +77,12 @@ def by_slot(given: tuple[str, ...]) -> dict[str, ImageFile]:
             bare.append(Path(each))
     free = [slot for slot in NUMBERED if slot not in named]
     if len(bare) > len(free):
-        raise click.UsageError(f"more than {len(NUMBERED)} images without a slot; add slots: otherImage=PATH")
+        raise click.UsageError(word("more than 4 images without a slot; add slots: otherImage=PATH"))
     named |= zip(free, bare, strict=False)
     for slot, file in named.items():
         if not file.is_file():
-            raise click.BadParameter(f"{slot}: {file} is not a file", param_hint="--image")
+            why = say(f"{slot}: {file} is not a file", f"{slot}：{file} 不是文件")
+            raise click.BadParameter(why, param_hint="--image")
     return cast(dict[str, ImageFile], named)
 
 
@@ -97,5 +98,9 @@ def texts(given: tuple[str, ...], kind: str | None) -> Fields:
         fields["type"] = known
     if unknown := [name for name in fields if name not in Fields.__annotations__]:
         known = ", ".join(Fields.__annotations__)
-        raise click.BadParameter(f"unknown field {unknown[0]}; known fields: {known}", param_hint="--field")
+        why = say(
+            f"unknown field {unknown[0]}; known fields: {known}",
+            f"没有字段 {unknown[0]}；可用的字段：{known}",
+        )
+        raise click.BadParameter(why, param_hint="--field")
     return cast(Fields, fields)

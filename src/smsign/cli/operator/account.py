@@ -6,6 +6,7 @@ import click
 
 from smsign.actions import accounts as actions
 from smsign.actions import totp
+from smsign.cli.language import say, word
 from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import local_time, show_json, show_table
 from smsign.domain import accounts
@@ -66,8 +67,8 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
             [
                 each.name,
                 each.roles,
-                "yes" if each.has_totp else "no",
-                "yes" if each.enabled else "no",
+                word("yes" if each.has_totp else "no"),
+                word("yes" if each.enabled else "no"),
                 local_time(each.created_at),
             ]
             for each in found
@@ -78,7 +79,9 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
 
 def _show(token: str, *, as_json: bool) -> None:
     path = f"/console/welcome/{token}"
-    show_json({"path": path}) if as_json else click.echo(f"Open on the server, once: {path}")
+    show_json({"path": path}) if as_json else click.echo(
+        say(f"Open on the server, once: {path}", f"在服务器地址后加上该路径打开，仅一次有效：{path}")
+    )
 
 
 def _public(found: Account) -> dict[str, object]:

@@ -6,6 +6,7 @@ import click
 from rich.text import Text
 
 from smsign.actions import apps as actions
+from smsign.cli.language import say, word
 from smsign.cli.options import actor, now, with_stores
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain.apps import App
@@ -44,7 +45,7 @@ async def create(
     stays in the audit, 测试模糊 is refused as unreadable, and so on. See the documentation.
     """
     if delay_ms is not None and not is_test:
-        raise click.UsageError("--delay-ms requires --test")
+        raise click.UsageError(say("--delay-ms requires --test", "--delay-ms 须与 --test 同用"))
     keys = actions.make_keys()
     made = await actions.create(
         stores.db,
@@ -77,7 +78,7 @@ async def list_(stores: Stores, *, as_json: bool) -> None:
                 each.app_key,
                 _open(each),
                 _audit(each),
-                each.in_use_id or "none",
+                each.in_use_id or word("none"),
                 local_time(each.created_at),
             ]
             for each in found
@@ -141,7 +142,7 @@ async def close(stores: Stores, name: str, *, as_json: bool) -> None:
 async def use(stores: Stores, name: str, signature: str, *, as_json: bool) -> None:
     """Put a passed signature in use, or none."""
     if signature != "none" and not signature.isdecimal():
-        raise click.BadParameter("a sign_id or none")
+        raise click.BadParameter(word("a sign_id or none"))
     found = await rows.get(stores.db.read, name)
     signature_id = None if signature == "none" else int(signature)
     changed = await actions.use(stores.db, app=found, signature_id=signature_id, actor=actor(), now=now())
@@ -174,9 +175,9 @@ def _show(found: App, *, as_json: bool, master_secret: str | None = None) -> Non
         fields["masterSecret"] = master_secret
     fields["SMS service"] = _open(found)
     fields["audit"] = _audit(found)
-    fields["in use"] = found.in_use_id or "none"
-    fields["passed signatures are put in use"] = "by hand" if found.use_by_hand else "automatically"
-    fields["submissions a day"] = found.submissions_a_day or "the setting submissions_a_day"
+    fields["in use"] = found.in_use_id or word("none")
+    fields["passed signatures are put in use"] = word("by hand" if found.use_by_hand else "automatically")
+    fields["submissions a day"] = found.submissions_a_day or word("the setting submissions_a_day")
     fields["created"] = local_time(found.created_at)
     show_fields(fields)
 
@@ -198,9 +199,12 @@ def _public(found: App) -> dict[str, object]:
 
 def _audit(found: App) -> Text | str:
     if not found.is_test:
-        return "by auditors"
-    return Text(f"test, after {found.test_delay_ms} ms" if found.test_delay_ms else "test", style="magenta")
+        return word("by auditors")
+    delay = say(f", after {found.test_delay_ms} ms", f"，{found.test_delay_ms} 毫秒后") * bool(
+        found.test_delay_ms
+    )
+    return Text(word("test") + delay, style="magenta")
 
 
 def _open(found: App) -> str:
-    return "open" if found.sms_open else "closed"
+    return word("open" if found.sms_open else "closed")

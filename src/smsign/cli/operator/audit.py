@@ -9,8 +9,9 @@ import msgspec
 
 from smsign.actions import audits as actions
 from smsign.cli import types
+from smsign.cli.language import say, word
 from smsign.cli.options import actor, now, with_stores
-from smsign.cli.output import STATUS_WORDS, age, local_time, show_fields, show_json, show_table, status
+from smsign.cli.output import age, local_time, show_fields, show_json, show_table, status
 from smsign.domain.audits import REASONS
 from smsign.domain.events import Subject
 from smsign.domain.signatures import ID_MAX, Signature
@@ -42,7 +43,7 @@ async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
         return
     at = now()
     show_table(
-        ["id", "signature", "app", "version", "waiting"],
+        ["id", "signature", "app", "version", "waiting for"],
         [
             [each.id, f"【{each.content}】", each.app_id, each.version, age(each.submitted_at, at)]
             for each in found
@@ -51,7 +52,12 @@ async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
     )
     waiting = await rows.count_in_audit(stores.db.scan)
     if waiting > len(found):
-        click.echo(f"{len(found)} of {waiting} shown; see --limit.")
+        click.echo(
+            say(
+                f"{len(found)} of {waiting} shown; see --limit.",
+                f"共 {waiting} 个，显示 {len(found)} 个；参见 --limit。",
+            )
+        )
 
 
 @audit.command()
@@ -74,21 +80,23 @@ async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
     )
     for version in detail["versions"]:
         decision = version["decision"]
-        click.echo(
-            f"\nversion {version['n']}  【{version['content']}】  {local_time(version['submitted_at'])}"
-        )
+        title = say(f"version {version['n']}", f"版本 {version['n']}")
+        click.echo(f"\n{title}  【{version['content']}】  {local_time(version['submitted_at'])}")
         for name, text in version["fields"].items():
             click.echo(f"  {name}: {types.with_word(text) if name == 'type' else text}")
         for image in version["images"]:
             click.echo(
                 f"  {image['slot']}: {image['type']}, {image['width']} × {image['height']},"
-                f" {image['size_bytes']:,} bytes, {image['sha256'][:16]}…"
+                f" {image['size_bytes']:,} {word('bytes')}, {image['sha256'][:16]}…"
             )
         if decision:
-            outcome = "passed" if decision["passed"] else f"refused: {', '.join(decision['reasons'])}"
-            when = local_time(decision["decided_at"])
-            click.echo(f"  {outcome} by {decision['actor']}, {when} {decision['note']}".rstrip())
-    click.echo("\ntimeline")
+            reasons = ", ".join(decision["reasons"])
+            outcome = word("passed") if decision["passed"] else f"{word('refused')}{say(': ', '：')}{reasons}"
+            by = say(f" by {decision['actor']}, ", f"，{decision['actor']}，") + local_time(
+                decision["decided_at"]
+            )
+            click.echo(f"  {outcome}{by} {decision['note']}".rstrip())
+    click.echo(f"\n{word('timeline')}")
     show_table(
         ["at", "event", "by"],
         [[local_time(event["at"]), event["kind"], event["actor"]] for event in detail["events"]],
@@ -141,7 +149,7 @@ async def _decide(
     if as_json:
         show_json(await _detail(stores, signature))
     else:
-        click.echo(f"{signature.id} 【{signature.content}】 {STATUS_WORDS[signature.status]}")
+        click.echo(f"{signature.id} 【{signature.content}】 {status(signature.status)}")
 
 
 async def _get(stores: Stores, signature_id: int) -> Signature:

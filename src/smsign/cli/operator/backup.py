@@ -11,6 +11,7 @@ import click
 
 from smsign.actions.transfer import backup as backup_actions
 from smsign.actions.transfer import restore as restore_actions
+from smsign.cli.language import say, word
 from smsign.cli.options import now, with_settings
 from smsign.cli.output import progress_bar, show_json
 from smsign.config import Settings
@@ -47,11 +48,19 @@ async def backup(settings: Settings, to: Path, *, without_key: bool, as_json: bo
         show_json({"manifest": manifest, "new_images": copied.new, "new_bytes": copied.new_bytes})
     else:
         rows = sum(manifest.tables.values())
-        click.echo(f"{rows:,} rows; {manifest.image_count:,} images, {copied.new:,} of them new: {to}")
+        images = manifest.image_count
         click.echo(
-            "It contains the secret key." if key else "It does not contain the secret key: back it up too."
+            say(
+                f"{rows:,} rows; {images:,} images, {copied.new:,} of them new: {to}",
+                f"{rows:,} 行；{images:,} 张图片，其中新增 {copied.new:,} 张：{to}",
+            )
         )
-    _report_lost("missing or damaged in the blob store", copied.lost)
+        click.echo(
+            word("It contains the secret key.")
+            if key
+            else word("It does not contain the secret key: back it up too.")
+        )
+    _report_lost(word("missing or damaged in the blob store"), copied.lost)
 
 
 @click.command()
@@ -89,18 +98,28 @@ async def restore(settings: Settings, source: Path, *, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"Restored {done.copied.rows:,} rows, compared one by one, as of {done.manifest.made_at}.")
-        click.echo(f"{done.blobs.images:,} images, {done.blobs.new:,} of them new in the blob store.")
-        events = f"{done.verdict.events:,} events in {done.verdict.chains:,} hash chains"
-        click.echo(f"{events}, {'broken' if done.verdict.fault else 'verified'}.")
+        rows, images, at = done.copied.rows, done.blobs.images, done.manifest.made_at
+        events, chains, state = done.verdict.events, done.verdict.chains, word("verified")
+        state = word("broken") if done.verdict.fault else state
+        click.echo(
+            say(
+                f"Restored {rows:,} rows, compared one by one, as of {at}.\n"
+                f"{images:,} images, {done.blobs.new:,} of them new in the blob store.\n"
+                f"{events:,} events in {chains:,} hash chains, {state}.",
+                f"已恢复 {rows:,} 行并逐行比对，备份时间 {at}。\n"
+                f"{images:,} 张图片，其中新存入 {done.blobs.new:,} 张。\n"
+                f"{chains:,} 条哈希链，共 {events:,} 个事件：{state}。",
+            )
+        )
     if done.verdict.fault:
-        click.echo(f"broken, already in the backup: {done.verdict.fault}", err=True)
+        fault = done.verdict.fault
+        click.echo(say(f"broken, already in the backup: {fault}", f"备份中已断裂：{fault}"), err=True)
         sys.exit(1)
-    _report_lost("missing or damaged in the backup", done.blobs.lost)
+    _report_lost(word("missing or damaged in the backup"), done.blobs.lost)
 
 
 def _report_lost(where: str, lost: list[str]) -> None:
     for sha256 in lost:
-        click.echo(f"lost image {sha256}: {where}", err=True)
+        click.echo(say(f"lost image {sha256}: {where}", f"图片丢失 {sha256}：{where}"), err=True)
     if lost:
         sys.exit(1)

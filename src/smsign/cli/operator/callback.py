@@ -12,6 +12,7 @@ from rich.text import Text
 
 from smsign.actions import callbacks as actions
 from smsign.actions import redelivery
+from smsign.cli.language import say, word
 from smsign.cli.options import Command, actor, now, take_settings, with_stores
 from smsign.cli.output import local_time, show_fields, show_json, show_table
 from smsign.domain import callbacks
@@ -82,7 +83,10 @@ async def list_(stores: Stores, name: str, *, as_json: bool) -> None:
     show_table(
         ["id", "url", "format", "state", "pending"],
         [[each["callback_id"], each["url"], each["format"], _state(each), each["pending"]] for each in found],
-        empty=f"No callbacks yet. Add one: smsign callback add {name} https://…",
+        empty=say(
+            f"No callbacks yet. Add one: smsign callback add {name} https://…",
+            f"还没有回调。添加：smsign callback add {name} https://…",
+        ),
     )
 
 
@@ -99,7 +103,9 @@ async def show(stores: Stores, app: App, found: Callback, *, secret: bool, as_js
 async def remove(stores: Stores, app: App, found: Callback, *, as_json: bool) -> None:
     """Remove a callback; pending events are not delivered."""
     await actions.remove(stores.db, app=app, callback_id=found.id, actor=actor(), now=now())
-    show_json({"removed": found.id}) if as_json else click.echo(f"callback {found.id} removed")
+    show_json({"removed": found.id}) if as_json else click.echo(
+        say(f"callback {found.id} removed", f"回调 {found.id} 已删除")
+    )
 
 
 @callback.command()
@@ -163,7 +169,7 @@ async def list_deliveries(
                 each.signature_id,
                 each.kind,
                 each.attempt,
-                Text(each.state, style=_STYLES[each.state]),
+                Text(word(each.state), style=_STYLES[each.state]),
                 each.error or each.status or "",
                 each.ms,
             ]
@@ -181,7 +187,7 @@ async def resend(stores: Stores, app: App, found: Callback, *, delivery_id: int,
     await redelivery.resend(
         stores.db, app=app, callback_id=found.id, delivery_id=delivery_id, actor=actor(), now=now()
     )
-    show_json({"events": 1}) if as_json else click.echo("1 event queued for delivery")
+    show_json({"events": 1}) if as_json else _queued(1)
 
 
 @callback.command()
@@ -201,7 +207,12 @@ async def replay(
         actor=actor(),
         now=now(),
     )
-    show_json({"events": count}) if as_json else click.echo(f"{count:,} events queued for delivery")
+    show_json({"events": count}) if as_json else _queued(count)
+
+
+def _queued(count: int) -> None:
+    events = "event" if count == 1 else "events"
+    click.echo(say(f"{count:,} {events} queued for delivery", f"{count:,} 个事件已排入投递"))
 
 
 async def _show(stores: Stores, app: App, found: Callback, *, as_json: bool, secret: bool = False) -> None:
@@ -234,4 +245,4 @@ def _attempt(delivery: Delivery) -> dict[str, Any]:
 
 
 def _state(fields: dict[str, Any]) -> Text:
-    return Text(fields["state"], style=_STYLES[fields["state"]])
+    return Text(word(fields["state"]), style=_STYLES[fields["state"]])

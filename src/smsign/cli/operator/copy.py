@@ -12,6 +12,7 @@ import click
 
 from smsign.actions.transfer import copy as actions
 from smsign.actions.transfer.blobs import CopiedBlobs, copy_blobs, list_hashes, put_bytes
+from smsign.cli.language import say, word
 from smsign.cli.output import json_option, progress_bar, show_json
 from smsign.storage.engine.bulk import Bulk
 from smsign.storage.open import open_blobs, open_source
@@ -40,7 +41,7 @@ def copy(*, as_json: bool, **given: Any) -> None:
     in PGPASSWORD and ~/.pgpass instead of the URL.
     """
     if bool(given["blobs_from"]) != bool(given["blobs_to"]):
-        raise click.UsageError("--blobs-from and --blobs-to: give both or neither")
+        raise click.UsageError(word("--blobs-from and --blobs-to: give both or neither"))
     asyncio.run(_copy(as_json=as_json, **given))
 
 
@@ -74,8 +75,14 @@ async def _copy(
             }
         )
     else:
-        size = f"{copied.rows:,} rows in {len(copied.tables)} tables, {copied.chains:,} hash chains"
-        click.echo(f"{size}: equal on both sides, row by row")
+        tables = len(copied.tables)
+        click.echo(
+            say(
+                f"{copied.rows:,} rows in {tables} tables, {copied.chains:,} hash chains:"
+                " equal on both sides, row by row",
+                f"{tables} 张表共 {copied.rows:,} 行，{copied.chains:,} 条哈希链：两边逐行一致",
+            )
+        )
         _report(blobs, later)
     if blobs and blobs.lost:
         sys.exit(1)
@@ -83,15 +90,24 @@ async def _copy(
 
 def _report(blobs: CopiedBlobs | None, later: int) -> None:
     if blobs:
-        click.echo(f"{blobs.images:,} images, {blobs.new:,} of them new in the blob store")
+        click.echo(
+            say(
+                f"{blobs.images:,} images, {blobs.new:,} of them new in the blob store",
+                f"{blobs.images:,} 张图片，其中新存入 {blobs.new:,} 张",
+            )
+        )
         for sha256 in blobs.lost:
-            click.echo(f"lost image {sha256}: missing or damaged in the source", err=True)
+            where = word("missing or damaged in the source")
+            click.echo(say(f"lost image {sha256}: {where}", f"图片丢失 {sha256}：{where}"), err=True)
     else:
-        click.echo("The images were not copied; --blobs-from and --blobs-to copy them too.")
-    click.echo("Copy the secret key too: DATA/secret.key or SMSIGN_SECRET_KEY.")
+        click.echo(word("The images were not copied; --blobs-from and --blobs-to copy them too."))
+    click.echo(word("Copy the secret key too: DATA/secret.key or SMSIGN_SECRET_KEY."))
     if later:
         click.echo(
-            f"The source has changed: {later:,} events written since the start are not copied.",
+            say(
+                f"The source has changed: {later:,} events written since the start are not copied.",
+                f"源有变化：命令启动之后写入的 {later:,} 个事件没有复制。",
+            ),
             err=True,
         )
 
@@ -106,7 +122,7 @@ async def _copy_blobs(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any)
             source.get,
             lambda sha256, data: put_bytes(target, sha256, data),
             await list_hashes(target),
-            lambda done: progress("copying images", done, total),
+            lambda done: progress(word("copying images"), done, total),
         )
 
 

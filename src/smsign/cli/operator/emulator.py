@@ -15,6 +15,7 @@ import click
 
 from smsign import config
 from smsign.actions import apps, demo, sandbox
+from smsign.cli.language import say, word
 from smsign.cli.options import now
 from smsign.config import SETTINGS, Settings
 from smsign.domain.sandbox import PASSES, PENDING, REFUSALS
@@ -37,7 +38,13 @@ def settings_of_test(given: dict[str, Any], *, with_demo: bool) -> Iterator[Sett
     """
     named = [each.flag for each in SETTINGS.values() if each.stored and given.get(each.name) is not None]
     if flags := [*named, *(["--demo"] if with_demo else [])]:
-        raise click.UsageError(f"--test stores all data in a temporary folder; remove {' and '.join(flags)}")
+        remove = " ".join(flags)
+        raise click.UsageError(
+            say(
+                f"--test stores all data in a temporary folder; remove {remove}",
+                f"--test 把全部数据存在临时目录；请去掉 {remove}",
+            )
+        )
     signal.signal(signal.SIGTERM, _end)  # remove the folder also on an early SIGTERM
     folder = tempfile.mkdtemp(prefix="smsign-test-")
     fixed: dict[str, Any] = dict.fromkeys(("blobs", "secret_key"), "")  # override the environment too
@@ -68,20 +75,36 @@ async def fill(stores: Stores, *, delay_ms: int) -> None:
 
 def greet(settings: Settings, where: str, *, delay_ms: int) -> None:
     """Print instructions on standard error."""
-    when = f"after {delay_ms} ms" if delay_ms else "at once"
+    when = say(f"after {delay_ms} ms", f"{delay_ms} 毫秒后") if delay_ms else word("at once")
+    call = f"curl {where}/v1/sign -u {demo.KEYS.app_key}:{demo.KEYS.master_secret} -F sign={PASSES}"
+    refused = " ".join(REFUSALS)
     click.echo(
-        f"""
+        say(
+            f"""
 All applications are test applications. Audits are decided {when}, by the content submitted:
 
   {PASSES} and any other   is passed
-  {" ".join(REFUSALS)}
+  {refused}
                      is refused, each for another reason
   {PENDING}           stays in the audit
 
-  curl {where}/v1/sign -u {demo.KEYS.app_key}:{demo.KEYS.master_secret} -F sign={PASSES}
+  {call}
 
 All data is in {settings.folder}, which is removed at the end.
 """,
+            f"""
+所有应用都是测试应用，{when}按提交的内容得出审核结果：
+
+  {PASSES}及其他内容     通过
+  {refused}
+                     驳回，各为不同原因
+  {PENDING}           停留在审核中
+
+  {call}
+
+数据都在 {settings.folder} 中，结束时删除。
+""",
+        ),
         err=True,
     )
 

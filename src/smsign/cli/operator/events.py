@@ -7,6 +7,7 @@ import sys
 import click
 
 from smsign.actions.events import verify as verify_events
+from smsign.cli.language import say, word
 from smsign.cli.options import with_stores
 from smsign.cli.output import progress_bar, show_json
 from smsign.storage.open import Stores
@@ -22,12 +23,17 @@ def events() -> None:
 async def verify(stores: Stores, *, as_json: bool) -> None:
     """Verify all hash chains; report the first broken event and exit with 1 if there is one."""
     with progress_bar() as progress:
-        verdict = await verify_events(stores.db, lambda done: progress("verifying events", done, 0))
+        verdict = await verify_events(stores.db, lambda done: progress(word("verifying events"), done, 0))
     if as_json:
         show_json(verdict)
     elif verdict.fault:
-        click.echo(f"broken: {verdict.fault}", err=True)
+        click.echo(say(f"broken: {verdict.fault}", f"断裂：{verdict.fault}"), err=True)
     else:
-        click.echo(f"{verdict.events:,} events in {verdict.chains:,} hash chains verified")
+        click.echo(
+            say(
+                f"{verdict.events:,} events in {verdict.chains:,} hash chains verified",
+                f"已校验 {verdict.chains:,} 条哈希链，共 {verdict.events:,} 个事件",
+            )
+        )
     if verdict.fault:
         sys.exit(1)

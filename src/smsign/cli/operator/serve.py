@@ -19,6 +19,7 @@ import click
 
 from smsign.actions import accounts, demo, idempotency
 from smsign.actions import blobs as blob_actions
+from smsign.cli.language import say, word
 from smsign.cli.operator import emulator
 from smsign.cli.operator.listening import find_own_address, reserve_address
 from smsign.cli.options import now, settings_options, take_settings, with_stores
@@ -74,7 +75,7 @@ def serve(
     """
     for flag, value in (("--test-delay-ms", delay_ms), ("--ready-file", ready_file)):
         if value is not None and not is_test:
-            raise click.UsageError(f"{flag} requires --test")
+            raise click.UsageError(say(f"{flag} requires --test", f"{flag} 须与 --test 同用"))
     with ExitStack() as stack:
         settings = (
             stack.enter_context(emulator.settings_of_test(given, with_demo=with_demo))
@@ -109,7 +110,7 @@ async def _prepare(settings: Settings, *, with_demo: bool, test_delay_ms: int | 
         elif with_demo:
             await demo.load(stores.db, stores.vault, now=now())
         elif await demo.is_loaded(stores.db):
-            click.echo("Warning: this is demonstration data; its keys are public.", err=True)
+            click.echo(word("Warning: this is demonstration data; its keys are public."), err=True)
         first = await accounts.invite_first(stores.db, now=now())
     finally:
         await stores.close()
@@ -138,30 +139,44 @@ def _check_certificate(settings: Settings) -> None:
 
 def _greet(settings: Settings, first: str | None, *, with_demo: bool, test_delay_ms: int | None) -> None:
     url = _url(settings)
-    click.echo(f"smsign on {url}   data in {settings.folder}   stop with Ctrl-C", err=True)
+    folder = settings.folder
+    click.echo(
+        say(
+            f"smsign on {url}   data in {folder}   stop with Ctrl-C",
+            f"smsign 运行于 {url}   数据在 {folder}   按 Ctrl-C 停止",
+        ),
+        err=True,
+    )
     if first:
         path = f"/console/welcome/{first}"
-        link = f"{path} under the address of the proxy" if settings.socket else f"{url}{path}"
-        click.echo(f"Create the first account; this link is valid once: {link}", err=True)
+        below = say(f"{path} under the address of the proxy", f"反向代理的地址加上 {path}")
+        link = below if settings.socket else f"{url}{path}"
+        click.echo(
+            say(
+                f"Create the first account; this link is valid once: {link}",
+                f"创建第一个账号，链接仅一次有效：{link}",
+            ),
+            err=True,
+        )
     if test_delay_ms is not None:
         emulator.greet(settings, url, delay_ms=test_delay_ms)
     elif with_demo:
         call, auth = f"{url}/v1/sign/{demo.SIGN_ID}", f"-u {demo.KEYS.app_key}:{demo.KEYS.master_secret}"
         click.echo(
             f"""
-Demonstration data; try, in another terminal:
+{word("Demonstration data; try, in another terminal:")}
 
   curl {call} {auth}
   curl -X POST {call} {auth} -F sign=修改的签名
   {sys.argv[0]} audit list --data {settings.data}
   {sys.argv[0]} audit pass {demo.SIGN_ID} --data {settings.data}
 
-The tutorial in the documentation shows all calls. To start over: rm -r {settings.data}
+{word("The tutorial in the documentation shows all calls. To start over:")} rm -r {settings.data}
 """,
             err=True,
         )
     else:
-        click.echo("Create an application: smsign app create NAME", err=True)
+        click.echo(word("Create an application: smsign app create NAME"), err=True)
 
 
 def _url(settings: Settings) -> str:
@@ -220,7 +235,9 @@ def _run(settings: Settings, listening: Callable[[], None], *, is_test: bool) ->
 async def migrate(stores: Stores, *, as_json: bool) -> None:
     """Migrate the database schema, as every start does."""
     number = await schema_number(stores.db.read)
-    show_json({"schema": number}) if as_json else click.echo(f"schema {number}: up to date")
+    show_json({"schema": number}) if as_json else click.echo(
+        say(f"schema {number}: up to date", f"表结构版本 {number}：已是最新")
+    )
 
 
 @click.command()
@@ -236,4 +253,9 @@ async def sweep(stores: Stores, *, as_json: bool) -> None:
     if as_json:
         show_json({"removed": gone, "idempotency_keys": keys})
     else:
-        click.echo(f"{gone} images and {keys} idempotency keys deleted")
+        click.echo(
+            say(
+                f"{gone} images and {keys} idempotency keys deleted",
+                f"已删除 {gone} 张图片与 {keys} 个幂等键",
+            )
+        )

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from smsign.cli.language import say
 from smsign.cli.options import settings_options, take_settings
 from smsign.config import Settings
 from smsign.log import set_up
@@ -39,7 +40,8 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
-    click.echo(f"smsign worker   data in {settings.folder}   stop with Ctrl-C", err=True)
+    where = say(f"data in {settings.folder}   stop with Ctrl-C", f"数据在 {settings.folder}   按 Ctrl-C 停止")
+    click.echo(f"smsign worker   {where}", err=True)
     deciding = asyncio.create_task(decide_test_signatures(stores.db))
     try:
         await deliverer.run()
