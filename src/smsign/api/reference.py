@@ -149,7 +149,7 @@ def _type(spec: dict[str, Any], schema: dict[str, Any]) -> str:
     kind = " | ".join(kind) if isinstance(kind, list) else kind
     if kind == "array":
         return f"array of {_type(spec, schema.get('items', {}))}"
-    if schema.get("format") == "binary" or "contentMediaType" in schema:
+    if "binary" in schema.get("format", "") or "octet-stream" in schema.get("contentMediaType", ""):
         return "file"
     if kind == "object" and len(schema.get("properties", ())) == 1:
         ((name, only),) = schema["properties"].items()
