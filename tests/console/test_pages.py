@@ -28,6 +28,20 @@ def test_no_template_has_a_line_over_160_characters() -> None:
     assert long == []
 
 
+def test_no_space_follows_a_sentence_inside_a_line() -> None:
+    """Chinese has none there: `<br>`, or a text that ends with the space in English only."""
+    sentence = re.compile(r'\bt\("[^"]*[.:!?]"[^)]*\) \}\}\s+(?:\{\{|<(?:a|b|code|span)\b).*')
+    found = {file.name: spaces for file in TEMPLATES if (spaces := sentence.findall(file.read_text("utf-8")))}
+    assert not found
+
+
+def test_no_chinese_text_has_a_space_inside() -> None:
+    for text in words("zh").values():
+        assert not re.search(
+            r"[\u3400-\u9fff，。；：！？、（）]\s+[\u3400-\u9fff，。；：！？、（）]", text
+        ), text
+
+
 def test_every_template_is_used() -> None:
     used = set()
     for file in [*TEMPLATES, *FOLDER.glob("*.py")]:

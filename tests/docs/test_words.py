@@ -70,6 +70,13 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 100
 
 
+@pytest.mark.parametrize(
+    "name", ["docs/words.zh.json", "src/smsign/cli/words.zh.json", "src/smsign/api/openapi.json"]
+)
+def test_no_text_has_a_space_inside_chinese(name: str) -> None:
+    assert not re.findall(rf".{{0,20}}{HAN} +{HAN}.{{0,20}}", (ROOT / name).read_text("utf-8"))
+
+
 @pytest.mark.parametrize("path", CHINESE, ids=_name)
 def test_no_line_of_a_page_breaks_inside_chinese(path: Path) -> None:
     """A line break between two characters is shown as a space."""

@@ -249,7 +249,7 @@ def unknown(field: str) -> ApiError:
         Code.UNKNOWN_CALLBACK,
         field,
         "the application has none with this id",
-        "该应用没有此编号的回调或投递",
+        "该应用没有此 ID 的回调或投递记录",
         "list them with GET /v1/callbacks",
         "请用 GET /v1/callbacks 查看",
     )

@@ -54,11 +54,11 @@ def check(content: str, *, at_least: int, at_most: int) -> list[Problem]:
         )
     elif wrong := [char for char in dict.fromkeys(content) if not _ALLOWED.fullmatch(char)]:
         more = " …" if len(wrong) > _QUOTED else ""
-        en, zh = ("; ".join(names) for names in zip(*map(_names, wrong[:_QUOTED]), strict=True))
+        en, zh = zip(*map(_names, wrong[:_QUOTED]), strict=True)
         problems.append(
             _problem(
-                f"not allowed: {en}{more}",
-                f"包含不允许的字符：{zh}{more}",
+                f"not allowed: {'; '.join(en)}{more}",
+                f"包含不允许的字符：{'、'.join(zh)}{more}",
                 "use Chinese characters, ASCII letters and digits; leave 【】, spaces and symbols out",
                 "只能使用汉字、英文字母和数字；不要带【】、空格和符号",
             )

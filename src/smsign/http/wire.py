@@ -32,7 +32,7 @@ CHUNK_BYTES = 64 * 1024
 DRAIN_S = 3.0
 DRAIN_BYTES = 64 * 1024 * 1024
 
-SEND_LESS = Text("send less", "请减少提交的内容")
+SEND_LESS = Text("send less", "请减小提交的内容")
 
 _SLASHES = re.compile(r"/{2,}(?=.)")
 _MEDIA_TYPES = re.compile(r",\s*(?=[\w.+-]+/[\w.+-]+)")

@@ -156,7 +156,7 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
                         Detail(
                             slot,
                             f"{name}: {why}",
-                            say("name a file in the folder of --images", "请写 --images 文件夹中的文件名"),
+                            say("name a file in the folder of --images", "请写 --images 目录中的文件名"),
                         )
                     )
         fields = {name: text for name in TEXTS if (text := cells.get(name, "").strip())}
@@ -220,13 +220,13 @@ def _inside(folder: Path | None, name: str) -> Path:
     """
     if folder is None:
         raise ValueError(
-            say("no folder of images; add --images FOLDER", "没有图片文件夹；请加上 --images FOLDER")
+            say("no folder of images; add --images FOLDER", "没有图片目录；请加上 --images FOLDER")
         )
     if "\0" in name:
         raise ValueError(say("invalid name", "无效的文件名"))
     path = (folder / name.replace("\\", "/")).resolve(strict=True)
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError(say("outside of the folder of images", "在图片文件夹之外"))
+        raise ValueError(say("outside of the folder of images", "在图片目录之外"))
     if not path.is_file():
         raise ValueError(say("not a file", "不是文件"))
     return path

@@ -247,4 +247,4 @@ async def insert_identity(tx: Tx, issuer: str, subject: str, account_id: int) ->
 
 
 def _unknown(account_id: int) -> NotFound:
-    return NotFound(f"no account has the id {account_id}", f"没有编号为 {account_id} 的账号")
+    return NotFound(f"no account has the id {account_id}", f"没有 ID 为 {account_id} 的账号")

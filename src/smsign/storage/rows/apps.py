@@ -168,4 +168,4 @@ async def update_limit(tx: Tx, app_id: int, *, submissions_a_day: int) -> None:
 
 
 def _unknown(app_id: int) -> NotFound:
-    return NotFound(f"no application has the id {app_id}", f"没有编号为 {app_id} 的应用")
+    return NotFound(f"no application has the id {app_id}", f"没有 ID 为 {app_id} 的应用")
