@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
+import click
+
 from smsign.cli.integrator.journal import (
     DECIDED,
     DELETED,
@@ -151,6 +153,11 @@ class Importer:
                     self._record(row, FAILED, code=str(error.code), message=word("not submitted yet"))
                 if isinstance(error, TooManySubmissions) or not self._wait or time.monotonic() > deadline:
                     raise
+            if pause_s == PAUSE_S:  # once for each row
+                line = say(f"line {row.line}", f"第 {row.line} 行")
+                click.echo(
+                    f"{line}{say(': ', '：')}{word('waiting for the signature in the audit')}", err=True
+                )
             self._wait_for_other(deadline - time.monotonic(), pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
 

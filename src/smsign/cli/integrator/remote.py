@@ -110,7 +110,7 @@ def _public(error: Exception) -> dict[str, Any]:
             "status": error.status,
             "request_id": error.request_id,
         }
-    return {"code": 0, "message": str(error)}
+    return {"code": 0, "message": headline(error)}
 
 
 def headline(error: Exception) -> str:

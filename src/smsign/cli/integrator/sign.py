@@ -22,8 +22,13 @@ filter_options = combine(
     click.option("--in-use", is_flag=True, help="Only the signature in use."),
     click.option("--content", help="Filter by exact content."),
     click.option("--prefix", help="Filter by the beginning of the content."),
-    click.option("--since", type=click.DateTime(), help="Created at or after this local time."),
-    click.option("--until", type=click.DateTime(), help="Created before this local time."),
+    click.option(
+        "--since",
+        type=click.DateTime(),
+        metavar="TIME",
+        help="Created at or after this local time, such as 2026-01-31 or 2026-01-31T08:00:00.",
+    ),
+    click.option("--until", type=click.DateTime(), metavar="TIME", help="Created before this local time."),
 )
 
 
@@ -80,7 +85,9 @@ def get(client: Client, *, sign_id: int, detail: bool, as_json: bool) -> None:
 
 @sign.command("list")
 @filter_options
-@click.option("--limit", default=100, type=click.IntRange(0), help="Maximum number; 0: all.  [100]")
+@click.option(
+    "--limit", default=100, metavar="N", type=click.IntRange(0), help="Maximum number; 0: all.  [100]"
+)
 @with_client
 def list_(client: Client, *, limit: int, as_json: bool, **given: Any) -> None:
     """List signatures, newest first."""

@@ -32,6 +32,7 @@ def app() -> None:
 )
 @click.option(
     "--delay-ms",
+    metavar="N",
     type=click.IntRange(0, DELAY_MS_MAX),
     help="With --test: milliseconds from a submission to its decision.  [0]",
 )
@@ -106,6 +107,7 @@ async def show(stores: Stores, name: str, *, secret: bool, as_json: bool) -> Non
     "--overlap",
     "overlap_s",
     default=0,
+    metavar="N",
     type=click.IntRange(0, 30 * 86_400),
     help="Seconds for which the old secret stays valid.  [0]",
 )

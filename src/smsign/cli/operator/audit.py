@@ -33,7 +33,9 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--limit", default=100, type=click.IntRange(1, 10_000), help="Maximum number.  [100]")
+@click.option(
+    "--limit", default=100, metavar="N", type=click.IntRange(1, 10_000), help="Maximum number.  [100]"
+)
 @with_stores
 async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
     """List the signatures in the audit, oldest first."""
@@ -130,7 +132,10 @@ async def pass_(stores: Stores, signature_id: int, *, note: str, as_json: bool) 
 async def refuse(
     stores: Stores, signature_id: int, *, reasons: tuple[str, ...], note: str, as_json: bool
 ) -> None:
-    """Refuse a signature for one or more reasons."""
+    """Refuse a signature for one or more reasons.
+
+    The codes of the reasons are listed by smsign audit --help.
+    """
     await _decide(stores, signature_id, passed=False, reasons=reasons, note=note, as_json=as_json)
 
 

@@ -114,6 +114,7 @@ async def remove(stores: Stores, app: App, found: Callback, *, as_json: bool) ->
     "overlap_s",
     default=callbacks.OVERLAP_S,
     show_default=True,
+    metavar="N",
     type=click.IntRange(0, callbacks.OVERLAP_MAX_S),
     help="Seconds for which both secrets sign.",
 )
@@ -150,7 +151,14 @@ async def resume(stores: Stores, app: App, found: Callback, *, as_json: bool) ->
 
 @callback.command("deliveries")
 @click.option("--state", type=click.Choice(["delivered", "failed"]), help="Filter by state.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Maximum number.")
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    help="Maximum number.",
+)
 @with_callback
 async def list_deliveries(
     stores: Stores, _: App, found: Callback, *, state: str | None, limit: int, as_json: bool
@@ -191,8 +199,14 @@ async def resend(stores: Stores, app: App, found: Callback, *, delivery_id: int,
 
 
 @callback.command()
-@click.option("--since", required=True, type=click.DateTime(), help="Start in local time, inclusive.")
-@click.option("--until", type=click.DateTime(), help="End in local time, exclusive.  [now]")
+@click.option(
+    "--since",
+    required=True,
+    type=click.DateTime(),
+    metavar="TIME",
+    help="Start in local time, inclusive, such as 2026-01-31 or 2026-01-31T08:00:00.",
+)
+@click.option("--until", type=click.DateTime(), metavar="TIME", help="End in local time, exclusive.  [now]")
 @with_callback
 async def replay(
     stores: Stores, app: App, found: Callback, *, since: datetime, until: datetime | None, as_json: bool

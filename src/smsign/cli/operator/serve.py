@@ -51,6 +51,7 @@ _CLOSE_S = 5
 @click.option(
     "--test-delay-ms",
     "delay_ms",
+    metavar="N",
     type=click.IntRange(0, DELAY_MS_MAX),
     help="With --test: milliseconds from a submission to its decision.  [0]",
 )
