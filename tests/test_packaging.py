@@ -162,6 +162,14 @@ def test_an_older_python_has_the_sdk_and_a_clear_error_for_commands(
         subprocess.run([python, "-W", "error", SCENARIO], env=env, check=True)
 
 
+def test_no_file_names_a_package_registry() -> None:
+    """Packages come from where the machine is set up to get them."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    hosts = re.compile(rb"npmjs\.|pypi\.org|pythonhosted\.")
+    for name in filter(None, listed.stdout.split("\0")):
+        assert not (ROOT / name).is_file() or not hosts.search((ROOT / name).read_bytes()), name
+
+
 def test_the_pinned_packages_of_the_sdk_are_those_of_the_server() -> None:
     """For the versions of Python that have both."""
     server, sdk = (

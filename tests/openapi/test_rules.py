@@ -15,6 +15,10 @@ def test_spectral_finds_nothing(run: Run) -> None:
     run("spectral", "lint", "openapi.json", "--ruleset", "spectral.yaml", "--fail-severity", "hint")
 
 
+def test_patterns_mean_the_same_with_and_without_the_unicode_flag(run: Run) -> None:
+    run("node", "patterns.js")
+
+
 def test_redocly_finds_nothing(run: Run) -> None:
     found = json.loads(run("redocly", "lint", "openapi.json", "--format", "json", "--max-problems", "1000"))
     assert [each["message"] for each in found["problems"]] == []

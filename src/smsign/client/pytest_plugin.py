@@ -79,7 +79,7 @@ def smsign_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulat
     ready_file, log = folder / "ready", folder / "server.log"
     flags = ["--test", "--host", "127.0.0.1", "--port", "0", "--ready-file", str(ready_file)]
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "smsign.cli", "serve", *flags]
+        command = [sys.executable, "-m", "smsign", "serve", *flags]
         process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603
     try:
         emulator = Emulator(*_wait_until_ready(process, ready_file, log))
