@@ -22,7 +22,9 @@ async def check_rows(ctx: Context) -> Finding:
         "see the history: smsign audit show ID, smsign events verify",
         "查看历史：smsign audit show ID、smsign events verify",
     )
-    return Finding("rows", WRONG, same("; ".join(wrong)), fix)
+    return Finding(
+        "rows", WRONG, Text("; ".join(each.en for each in wrong), "；".join(each.zh for each in wrong)), fix
+    )
 
 
 async def check_ledger(ctx: Context) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smsign.errors import Text
 from smsign.storage.engine.bulk import Bulk
 from smsign.storage.engine.protocol import Reader
 
@@ -10,14 +11,20 @@ EXAMPLES = 3
 
 INCONSISTENCIES = (
     (
-        "signatures whose latest version is missing, or is not the latest",
+        Text(
+            "signatures whose latest version is missing, or is not the latest",
+            "签名缺少最新版本，或版本不是最新",
+        ),
         """SELECT signature.id FROM signature LEFT JOIN
           (SELECT signature_id, max(n) AS n FROM version GROUP BY signature_id) AS latest
           ON latest.signature_id = signature.id
         WHERE latest.n IS DISTINCT FROM signature.version ORDER BY signature.id""",
     ),
     (
-        "signatures whose status differs from the decision",
+        Text(
+            "signatures whose status differs from the decision",
+            "签名的状态与审核结果不符",
+        ),
         """SELECT signature.id FROM signature LEFT JOIN decision
           ON decision.signature_id = signature.id AND decision.version = signature.version
         WHERE decision.passed IS DISTINCT FROM
@@ -27,14 +34,20 @@ INCONSISTENCIES = (
               AND event.kind = 'signature.withdrawn')) ORDER BY signature.id""",
     ),
     (
-        "signatures that were refused without a reason",
+        Text(
+            "signatures that were refused without a reason",
+            "签名被驳回但没有原因",
+        ),
         """SELECT decision.signature_id FROM decision WHERE passed = 0 AND NOT EXISTS
           (SELECT 1 FROM decision_reason AS reason
             WHERE reason.signature_id = decision.signature_id AND reason.version = decision.version)
         ORDER BY decision.signature_id""",
     ),
     (
-        "signatures with a version or an image of another application",
+        Text(
+            "signatures with a version or an image of another application",
+            "签名含有其他应用的版本或图片",
+        ),
         """SELECT signature.id FROM signature WHERE EXISTS
           (SELECT 1 FROM version WHERE version.signature_id = signature.id
             AND version.app_id <> signature.app_id) OR EXISTS
@@ -42,7 +55,10 @@ INCONSISTENCIES = (
             AND image.app_id <> signature.app_id) ORDER BY signature.id""",
     ),
     (
-        "applications that use a signature that has not passed, is deleted, or is another application's",
+        Text(
+            "applications that use a signature that has not passed, is deleted, or is another application's",
+            "应用使用的签名未通过、已删除，或属于其他应用",
+        ),
         """SELECT app.id FROM app LEFT JOIN signature ON signature.id = app.in_use_id
           AND signature.app_id = app.id AND signature.status = 1 AND signature.deleted_at IS NULL
         WHERE app.in_use_id IS NOT NULL AND signature.id IS NULL ORDER BY app.id""",
@@ -50,14 +66,15 @@ INCONSISTENCIES = (
 )
 
 
-async def find_inconsistencies(db: Reader) -> list[str]:
+async def find_inconsistencies(db: Reader) -> list[Text]:
     """Return which rows contradict each other, in words."""
     found = []
     for words, sql in INCONSISTENCIES:
         row = await db.one(f"SELECT count(*) FROM ({sql}) AS wrong")
         if row and row[0]:
             ids = ", ".join(str(one[0]) for one in await db.all(f"{sql} LIMIT {EXAMPLES}"))
-            found.append(f"{row[0]} {words}: {ids}{' …' if row[0] > EXAMPLES else ''}")
+            ids += " …" * (row[0] > EXAMPLES)
+            found.append(Text(f"{row[0]} {words.en}: {ids}", f"{row[0]} 个{words.zh}：{ids}"))
     return found
 
 
