@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from smsign.cli.language import language
+from smsign.cli.language import language, say
 from smsign.domain.signatures import TYPES
 
 HELP = "Types of a signature (--type), by number or word:\n\n\b\n" + "\n".join(
@@ -26,7 +26,7 @@ def find_type(text: str) -> str | None:
 
 def list_types() -> str:
     """Return all numbers with their words."""
-    return ", ".join(with_word(number) for number in TYPES)
+    return say(", ", "、").join(with_word(number) for number in TYPES)
 
 
 def _normal(text: str) -> str:

@@ -20,7 +20,7 @@ KEY, SECRET = "a" * 24, "b" * 24
 def test_a_secret_of_another_form_is_named_and_not_printed(shell: Shell, wrong: str) -> None:
     add = ("profile", "add", "x", "--url", "http://127.0.0.1:1", "--app-key")
     done = shell.run(*add, KEY, stdin=wrong)
-    assert (done.returncode, "masterSecret: not 24 characters 0-9 and a-f" in done.stderr) == (2, True)
+    assert (done.returncode, "masterSecret: not 24 characters of 0-9 and a-f" in done.stderr) == (2, True)
     assert wrong not in done.stderr + done.stdout
     done = shell.run(*add, wrong, stdin=SECRET)
     assert (done.returncode, "appKey: not 24 characters" in done.stderr) == (2, True)

@@ -117,7 +117,7 @@ def _check_form(name: str, text: str, *, param_hint: str) -> None:
     """
     if not KEY_PATTERN.fullmatch(text):
         form = say(
-            f"{name}: not 24 characters 0-9 and a-f (it has {len(text)})",
+            f"{name}: not 24 characters of 0-9 and a-f (it has {len(text)})",
             f"{name}：有 {len(text)} 个字符，应为 24 个字符，仅含 0-9 与 a-f",
         )
         raise click.BadParameter(form, param_hint=param_hint)

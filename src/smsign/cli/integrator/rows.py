@@ -155,7 +155,7 @@ def rows(table: Table, folder: Path | None, *, to: str) -> Iterator[Row]:
                     errors.append(
                         Detail(
                             slot,
-                            f"{name}: {why}",
+                            f"{name}{say(': ', '：')}{why}",
                             say("name a file in the folder of --images", "请写 --images 目录中的文件名"),
                         )
                     )
