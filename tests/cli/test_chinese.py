@@ -154,7 +154,7 @@ def test_commands_answer_in_chinese(server: Server, shell: Shell, tmp_path: Path
     (tmp_path / "rows.csv").write_text("sign,image0\n第二个,none.png\n")
     imported = shell.run("import", "rows.csv")
     assert imported.stdout.startswith("1 行，0 通过，1 失败\n错误见：rows.csv.report.csv")
-    assert "没有图片文件夹" in (tmp_path / "rows.csv.report.csv").read_text("utf-8-sig")
+    assert "没有图片目录" in (tmp_path / "rows.csv.report.csv").read_text("utf-8-sig")
     del shell.env["SMSIGN_URL"]
     assert shell.run("sign", "list").stderr.startswith("smsign: 未设置 SMSIGN_URL")
     server.env |= chinese_locale

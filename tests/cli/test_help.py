@@ -54,6 +54,13 @@ def test_the_help_in_the_table_of_commands_equals_their_own() -> None:
         assert cli.load(name).get_short_help_str(200) == about, name
 
 
+def test_no_line_of_a_list_of_commands_is_cut_off() -> None:
+    for group in [cli, *(each for name in COMMANDS for each in tree(cli.load(name)))]:
+        if isinstance(group, click.Group):
+            text = group.get_help(click.Context(group, terminal_width=80))
+            assert "..." not in text.partition("Commands:")[2], text
+
+
 def test_help_imports_neither_the_server_nor_the_client() -> None:
     program = """
 import sys

@@ -46,9 +46,10 @@ def profile() -> None:
 )
 @json_option
 def add(name: str, *, url: str, app_key: str, no_secret: bool, check: bool | None, as_json: bool) -> None:
-    """Add or replace a profile; prompts for the masterSecret, or reads it from standard input.
+    """Add or replace a profile.
 
-    The secret is not an option, because options are visible in the process list.
+    Prompts for the masterSecret, or reads it from standard input. It is not an option, because options are
+    visible in the process list.
 
     appKey and masterSecret have 24 characters each, 0-9 and a-f. The check queries a signature, which changes
     nothing; if it fails, the profile is not stored.

@@ -27,11 +27,12 @@ def account() -> None:
     "roles",
     multiple=True,
     type=click.Choice([role.value for role in Role]),
-    help="Role of the account. May be repeated.",
+    help="Role: an owner submits for applications, an auditor decides, an admin manages accounts."
+    " May be repeated.",
 )
 @with_stores
 async def invite(stores: Stores, roles: tuple[str, ...], *, as_json: bool) -> None:
-    """Create an invitation link for a new account; valid once, for seven days."""
+    """Create an invitation link; valid once, for seven days."""
     checked = accounts.check_roles(roles)
     token = await actions.invite(stores.db, roles=checked, actor=actor(), now=now())
     _show(token, as_json=as_json)
@@ -41,7 +42,10 @@ async def invite(stores: Stores, roles: tuple[str, ...], *, as_json: bool) -> No
 @click.argument("name")
 @with_stores
 async def reset(stores: Stores, name: str, *, as_json: bool) -> None:
-    """Create a link to set a new password; turns off two-factor authentication."""
+    """Create a link to set a new password.
+
+    Turns off two-factor authentication. The old password works until the link is used.
+    """
     found = await rows.find(stores.db.read, name)
     if found is None:
         raise NotFound(f"no account is called {name}", f"没有名为 {name} 的账号")

@@ -156,7 +156,10 @@ async def use(stores: Stores, name: str, signature: str, *, as_json: bool) -> No
 @click.argument("limit", metavar="N", type=click.IntRange(0, LIMIT_MAX))
 @with_stores
 async def limit(stores: Stores, name: str, *, limit: int, as_json: bool) -> None:
-    """Set the daily limit of submissions of an application; 0: the setting submissions_a_day."""
+    """Set the daily limit of submissions of an application.
+
+    With 0 the setting submissions_a_day applies.
+    """
     found = await rows.get(stores.db.read, name)
     changed = await actions.set_limit(stores.db, app=found, submissions_a_day=limit, actor=actor(), now=now())
     _show(changed, as_json=as_json)

@@ -66,7 +66,10 @@ async def list_(stores: Stores, *, limit: int, as_json: bool) -> None:
 @_ID
 @with_stores
 async def show(stores: Stores, signature_id: int, *, as_json: bool) -> None:
-    """Show a signature with its versions, images, decisions and timeline."""
+    """Show a signature with its versions and decisions.
+
+    Lists the text fields and images of each version, and the timeline of events.
+    """
     signature = await _get(stores, signature_id)
     detail = await _detail(stores, signature)
     if as_json:

@@ -48,7 +48,7 @@ def with_callback(command: Command) -> Command:
 def callback() -> None:
     """Create and manage callbacks (webhooks).
 
-    NAME is the name or appKey of the application.
+    NAME is the name or appKey of the application, ID the number of the callback: smsign callback list NAME.
     """
 
 
@@ -59,7 +59,10 @@ def callback() -> None:
 @click.option("--form", type=_FORMAT, hidden=True)  # the old name of --format, until 1.0
 @with_stores
 async def add(stores: Stores, name: str, url: str, *, format: str, form: str | None, as_json: bool) -> None:
-    """Add a callback and print its secret; the vendor format requires an echo first."""
+    """Add a callback and print its secret.
+
+    With the vendor format, the URL must answer a request with its echostr first.
+    """
     from smsign.worker.sender import make_sender  # lazy: slow to import
 
     app = await apps.get(stores.db.read, name)
@@ -191,7 +194,10 @@ async def list_deliveries(
 @with_callback
 @click.argument("delivery_id", metavar="DELIVERY", type=int)
 async def resend(stores: Stores, app: App, found: Callback, *, delivery_id: int, as_json: bool) -> None:
-    """Deliver the event of a delivery again."""
+    """Deliver the event of a delivery again.
+
+    DELIVERY is the number of the delivery: smsign callback deliveries NAME ID.
+    """
     await redelivery.resend(
         stores.db, app=app, callback_id=found.id, delivery_id=delivery_id, actor=actor(), now=now()
     )

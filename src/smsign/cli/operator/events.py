@@ -21,7 +21,10 @@ def events() -> None:
 @events.command()
 @with_stores
 async def verify(stores: Stores, *, as_json: bool) -> None:
-    """Verify all hash chains; report the first broken event and exit with 1 if there is one."""
+    """Verify all hash chains.
+
+    Reports the first broken event, and exits with 1 if there is one.
+    """
     with progress_bar() as progress:
         verdict = await verify_events(stores.db, lambda done: progress(word("verifying events"), done, 0))
     if as_json:
