@@ -116,6 +116,10 @@ def test_invalid_images_raise_before_any_request(client: Client, tmp_path: Path)
         client.create_sign("极光推送", images="licence.png")
     with pytest.raises(TypeError, match="open as text"):
         client.create_sign("极光推送", images=[io.StringIO("x")])  # type: ignore[list-item]
+    with pytest.raises(
+        TypeError, match=r"image0: builtins.tuple is not an image; pass a path, bytes or a file"
+    ):
+        client.create_sign("极光推送", images=[("licence.png", noise())])  # type: ignore[list-item]
     with pytest.raises(FileNotFoundError):
         client.create_sign("极光推送", images=[tmp_path / "none.png"])
 

@@ -141,6 +141,9 @@ def _opener(slot: str, image: ImageFile) -> Callable[[], BinaryIO]:
         return lambda: io.BytesIO(data)
     if isinstance(image, io.TextIOBase):
         raise TypeError(f"{slot}: the file is open as text; open it with mode 'rb'")
+    if not hasattr(image, "read"):
+        kind = f"{type(image).__module__}.{type(image).__qualname__}"
+        raise TypeError(f"{slot}: {kind} is not an image; pass a path, bytes or a file open with mode 'rb'")
     if not image.seekable():
         return _opener(slot, image.read())
     start = image.tell()
