@@ -5,11 +5,11 @@
     ├── UserError               a message for a person at a terminal or a page, in both languages
     │   ├── NotFound            a row that was requested by name does not exist
     │   ├── InvalidInput        a value typed at the command line or in a form that is not valid
-    │   └── SetupError          a setting, key or data folder that smsign cannot work with
-    ├── Conflict                a unique index rejected a row
-    └── StorageError            the database or the blob store failed, or could not be reached
-        ├── TooManyConnections  the database server has no connection left
-        └── CorruptText         a row contains bytes that are not text
+    │   ├── SetupError          a setting, key or data folder that smsign cannot work with
+    │   └── StorageError        the database or the blob store failed, or could not be reached
+    │       ├── TooManyConnections  the database server has no connection left
+    │       └── CorruptText     a row contains bytes that are not text
+    └── Conflict                a unique index rejected a row
 
 This module knows no HTTP status: `api/errors.py` has that table.
 """
@@ -159,8 +159,14 @@ class Conflict(SmsignError):
         self.index = index
 
 
-class StorageError(SmsignError):
-    """The database or the blob store failed; the transaction was rolled back."""
+class StorageError(UserError):
+    """The database or the blob store failed; the transaction was rolled back.
+
+    `zh` is empty for a driver's message.
+    """
+
+    def __init__(self, en: str, zh: str = "") -> None:
+        super().__init__(en, zh or en)
 
 
 class TooManyConnections(StorageError):

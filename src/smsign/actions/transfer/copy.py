@@ -168,10 +168,11 @@ async def _compare_copied(source: Bulk, target: Bulk, tables: Sequence[Table], p
     try:
         await _compare(source, target, tables, progress, doing="comparing copied rows", part=True)
     except StorageError as error:
+        why = error.text
         raise SetupError(
-            f"source: it has changed since the copy was interrupted ({error}); start over with --restart,"
+            f"source: it has changed since the copy was interrupted ({why.en}); start over with --restart,"
             " and stop the server first if the copy may be interrupted again",
-            f"源：复制中断之后有变化（{error}）；请用 --restart 重新开始，若可能再次中断，请先停止服务器",
+            f"源：复制中断之后有变化（{why.zh}）；请用 --restart 重新开始，若可能再次中断，请先停止服务器",
         ) from error
 
 
@@ -202,20 +203,21 @@ async def _compare(
                 other: list[Row] = await anext(right, [])
                 more = bool(page)
                 if page != other:
-                    raise StorageError(_difference(table, page, other))
+                    raise _difference(table, page, other)
                 done += len(page)
                 progress(f"{doing}: {table.name}", done, total)
     progress(doing, total, total)
 
 
-def _difference(table: Table, page: Sequence[Row], other: Sequence[Row]) -> str:
+def _difference(table: Table, page: Sequence[Row], other: Sequence[Row]) -> StorageError:
     for n in count():
         one, two = (rows[n] if n < len(rows) else None for rows in (page, other))
         if one != two:
             row = one or two
             assert row is not None
             key = [row[table.columns.index(column)] for column in table.key]
-            return f"{table.name} {', '.join(map(str, key))} differs"
+            which = f"{table.name} {', '.join(map(str, key))}"
+            return StorageError(f"{which} differs", f"{which} 不一致")
     raise AssertionError("unreachable")
 
 

@@ -80,7 +80,7 @@ async def _check(manifest: Manifest, file: Path) -> None:
         await rows.close()
     expected = (manifest.tables, manifest.chains, manifest.images)
     if expected != (summary.tables, summary.chains, summary.images):
-        raise StorageError("backup: its database does not match its manifest")
+        raise StorageError("backup: its database does not match its manifest", "备份：数据库与清单不符")
     db = await open_database(f"sqlite:{file}", pool_size=1)
     try:
         await migrate(db)

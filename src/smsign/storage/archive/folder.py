@@ -94,7 +94,7 @@ class FolderArchive:
         try:
             source = (self._path / part.name).open("rb")
         except FileNotFoundError:
-            raise StorageError(f"backup: {part.name} is missing") from None
+            raise StorageError(f"backup: {part.name} is missing", f"备份：缺少 {part.name}") from None
         with source:
             copy_part(source, part, file)
 

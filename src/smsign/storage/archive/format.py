@@ -127,7 +127,10 @@ def copy_part(source: IO[bytes], part: Part, file: Path) -> None:
     with file.open("xb") as target:
         shutil.copyfileobj(source, target, _CHUNK)
     if describe(part.name, file) != part:
-        raise StorageError(f"backup: {part.name} is damaged: it does not match the manifest")
+        raise StorageError(
+            f"backup: {part.name} is damaged: it does not match the manifest",
+            f"备份：{part.name} 已损坏，与清单不符",
+        )
 
 
 def blob_path(sha256: str) -> str:

@@ -92,7 +92,7 @@ class TarArchive:
     def extract(self, part: Part, file: Path) -> None:
         """Copy a part."""
         if part.name not in self._members:
-            raise StorageError(f"backup: {part.name} is missing")
+            raise StorageError(f"backup: {part.name} is missing", f"备份：缺少 {part.name}")
         source = self._tar.extractfile(self._members[part.name])
         assert source is not None, "all members are files"
         copy_part(source, part, file)

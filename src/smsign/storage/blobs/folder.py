@@ -49,7 +49,9 @@ class FolderBlobs:
             else:
                 file.unlink()
         except OSError as error:
-            raise StorageError(f"blobs: cannot store an image: {error.strerror}") from error
+            raise StorageError(
+                f"blobs: cannot store an image: {error.strerror}", f"blobs：无法保存图片：{error.strerror}"
+            ) from error
 
     def _make(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -64,7 +66,9 @@ class FolderBlobs:
         except FileNotFoundError:
             raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except OSError as error:
-            raise StorageError(f"blobs: cannot read an image: {error.strerror}") from error
+            raise StorageError(
+                f"blobs: cannot read an image: {error.strerror}", f"blobs：无法读取图片：{error.strerror}"
+            ) from error
 
     async def names(self) -> AsyncIterator[tuple[str, float]]:
         """Yield each blob's name and time."""
@@ -110,7 +114,10 @@ class FolderBlobs:
             finally:  # on a full disk there is an empty file
                 await asyncio.to_thread(probe.unlink, missing_ok=True)
         except OSError as error:
-            raise StorageError(f"blobs: {self._folder} cannot be written to: {error.strerror}") from error
+            raise StorageError(
+                f"blobs: {self._folder} cannot be written to: {error.strerror}",
+                f"blobs：无法写入 {self._folder}：{error.strerror}",
+            ) from error
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256[2:4] / sha256

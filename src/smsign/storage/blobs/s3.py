@@ -50,7 +50,7 @@ class S3Blobs:
         try:
             await obstore.put_async(self._store, _key(sha256), file)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot store an image: {_message(error)}") from error
+            raise _failed("cannot store an image", "无法保存图片", error) from error
         file.unlink()
 
     async def get(self, sha256: str) -> bytes:
@@ -61,7 +61,7 @@ class S3Blobs:
         except FileNotFoundError:
             raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot read an image: {_message(error)}") from error
+            raise _failed("cannot read an image", "无法读取图片", error) from error
 
     async def list_before(self, time_s: float) -> AsyncIterator[str]:
         """Yield the names of old objects."""
@@ -78,7 +78,7 @@ class S3Blobs:
                     if len(name) == 64:
                         yield name, meta["last_modified"].timestamp()
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot list: {_message(error)}") from error
+            raise _failed("cannot list", "无法列出图片", error) from error
 
     async def delete(self, sha256: str, *, before_s: float) -> bool:
         """Delete an object unless it is new. Not atomic in S3; the age limit of a day covers the race."""
@@ -90,7 +90,7 @@ class S3Blobs:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: cannot delete: {_message(error)}") from error
+            raise _failed("cannot delete", "无法删除图片", error) from error
         return True
 
     async def check(self) -> None:
@@ -99,7 +99,7 @@ class S3Blobs:
             await obstore.put_async(self._store, _PROBE, b"smsign")
             await obstore.head_async(self._store, _PROBE)
         except (BaseError, OSError) as error:
-            raise StorageError(f"blobs: the object store does not respond: {_message(error)}") from error
+            raise _failed("the object store does not respond", "对象存储没有响应", error) from error
 
 
 def _client_options() -> ClientConfig:
@@ -110,6 +110,10 @@ def _client_options() -> ClientConfig:
 
 def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _failed(en: str, zh: str, error: Exception) -> StorageError:
+    return StorageError(f"blobs: {en}: {_message(error)}", f"blobs：{zh}：{_message(error)}")
 
 
 def _message(error: Exception) -> str:

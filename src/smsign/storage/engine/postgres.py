@@ -34,6 +34,7 @@ _CLEANUP_TIMEOUT_S = 1
 """For cancelling a statement, a rollback, and closing."""
 _SCHEMA_LOCK = 0x736D7369676E  # "smsign"
 _FEWER_CONNECTIONS = "lower database_pool, run fewer processes, or raise max_connections of the server"
+_FEWER_CONNECTIONS_ZH = "请调低 database_pool、减少进程，或调高数据库服务器的 max_connections"
 _NOT_PREPARED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _RETRYABLE = (
@@ -55,14 +56,16 @@ def explain(error: Exception, doing: str = "PostgreSQL") -> StorageError:
     """Return a StorageError for a driver's error, with advice where there is any."""
     message = f"{doing}: {type(error).__name__}: {error}"
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return TooManyConnections(f"{message}; {_FEWER_CONNECTIONS}")
+        return TooManyConnections(f"{message}; {_FEWER_CONNECTIONS}", f"{message}；{_FEWER_CONNECTIONS_ZH}")
     if isinstance(error, _NOT_PREPARED):
         return StorageError(
             f"{message}; a connection pooler loses prepared statements: set it to session pooling, or"
-            " in PgBouncer 1.21 and newer set max_prepared_statements above 0"
+            " in PgBouncer 1.21 and newer set max_prepared_statements above 0",
+            f"{message}；连接池丢失了预处理语句：请改为会话级连接池，或在 PgBouncer 1.21 及以上版本中"
+            "把 max_prepared_statements 设为大于 0",
         )
     if isinstance(error, TimeoutError):
-        return StorageError(f"{doing}: timeout")
+        return StorageError(f"{doing}: timeout", f"{doing}：超时")
     return StorageError(message)
 
 

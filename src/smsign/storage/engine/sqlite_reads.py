@@ -39,7 +39,10 @@ def translate(error: Exception) -> Exception:
     if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
         return Conflict(str(error).rpartition(": ")[2])
     if isinstance(error, UnicodeDecodeError):
-        return CorruptText("SQLite: a row contains bytes that are not text; run: smsign events verify")
+        return CorruptText(
+            "SQLite: a row contains bytes that are not text; run: smsign events verify",
+            "SQLite：某行含有不是文本的字节；请运行 smsign events verify",
+        )
     return StorageError(f"SQLite: {error}")
 
 
