@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 
-from smsign.domain.events import GENESIS, Kind, digest
+from smsign.domain.audits import REASONS
+from smsign.domain.events import GENESIS, Kind, digest, seal
+from smsign.domain.replay import fingerprint
 from smsign.storage.vault import Vault
 
 START = 1_700_000_000_000_000
+CALLBACK_URL = "https://example.org/回调"
 
 
 def fill(file: Path, *, signatures: int, vault: Vault, images: tuple[str, ...] = ()) -> None:
@@ -25,9 +29,9 @@ def fill(file: Path, *, signatures: int, vault: Vault, images: tuple[str, ...] =
     with sqlite3.connect(file) as db:
         _put(db, "app", _apps(apps, vault))
         _put(db, "signature", (_signature(n, apps) for n in range(1, signatures + 1)))
-        for table in ("version", "image", "decision", "decision_reason", "event", "chain"):
-            rows = (row for n in range(1, signatures + 1) for row in _PARTS[table](n, apps, images))
-            _put(db, table, _numbered(rows) if table == "event" else rows)
+        for table, part in _PARTS.items():
+            _put(db, table, (row for n in range(1, signatures + 1) for row in part(n, apps, images)))
+        _put_chains(db, vault, signatures, apps, images)
         people = [
             (n, f"person{n}", "auditor", "x", bytes([n]) if n % 2 else None, 0, 1, START) for n in range(1, 6)
         ]
@@ -35,7 +39,7 @@ def fill(file: Path, *, signatures: int, vault: Vault, images: tuple[str, ...] =
         _put(db, "recovery_code", ((1 + n % 5, hashlib.sha256(b"%d" % n).digest()) for n in range(40)))
         _put(db, "session", ((n, b"%d" % n, 1 + n % 5, "::1", "Ω", START, START) for n in range(1, 9)))
         _put(db, "reason", [("format", "a", "甲", "b", "乙"), ("Z_last", "a", "", "b", "")])
-        callback = (1, 1, "https://example.org/回调", "standard", 0, b"sealed", None, None, "paused", "gone")
+        callback = (1, 1, CALLBACK_URL, "standard", 0, b"sealed", None, None, "paused", "gone")
         _put(db, "callback", [(*callback, 3, START, START, None)])
         waiting = ((1, n, 1, 1 + n, 0, START, 0, "", START) for n in range(1, signatures // 10))
         _put(db, "outbox", waiting)
@@ -74,7 +78,7 @@ def _status(n: int) -> int:
 
 def _signature(n: int, apps: int) -> tuple[Any, ...]:
     gone = START + n if n % 7 == 0 else None
-    return n, 1 + n % apps, f"签名{n % 1000}", _status(n), 1 + n % 2, START, START + n, gone
+    return n, 1 + n % apps, f"签名{n % 1000}", _status(n), 1 + n % 2, START + n, START + n, gone
 
 
 def _versions(n: int, apps: int, _: object) -> Iterator[tuple[Any, ...]]:
@@ -101,15 +105,87 @@ def _reasons(n: int, apps: int, _: object) -> Iterator[tuple[Any, ...]]:
             yield n, row[1], "Z_last", "image0"
 
 
-def _events(n: int, _: int, __: object) -> Iterator[tuple[Any, ...]]:
-    before = GENESIS
-    kinds = [Kind.SUBMITTED, Kind.PASSED if _status(n) == 1 and not n % 2 else Kind.REFUSED]
-    if n % 2:
-        kinds += [Kind.RESUBMITTED, Kind.PASSED if _status(n) == 1 else Kind.REFUSED]
-    for seq, kind in enumerate(kinds, 1):
-        reported = digest(before, "signature", n, seq, kind, START + n, "test:bulk", '{"n":"号"}')
-        yield "signature", n, seq, str(kind), START + n, "test:bulk", '{"n":"号"}', before, reported
-        before = reported
+def _chain(
+    vault: Vault, subject: str, subject_id: int, events: list[tuple[Kind, str, object]], at: int
+) -> tuple[list[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return the rows of a chain of (kind, actor, data), and its end."""
+    before, rows = GENESIS, []
+    for seq, (kind, actor, data) in enumerate(events, 1):
+        text = msgspec.json.encode(data).decode()
+        digested = digest(before, subject, subject_id, seq, kind, at, actor, text)
+        rows.append((subject, subject_id, seq, str(kind), at, actor, text, before, digested))
+        before = digested
+    return rows, _end(vault, subject, subject_id, len(events), before)
+
+
+def _end(vault: Vault, subject: str, subject_id: int, seq: int, digested: bytes) -> tuple[Any, ...]:
+    mac = seal(vault.ledger_key, subject, subject_id, seq, digested)
+    return subject, subject_id, seq, digested, mac
+
+
+def _signature_events(n: int, apps: int, images: tuple[str, ...]) -> list[tuple[Kind, str, object]]:
+    found: list[tuple[Kind, str, object]] = []
+    stored = {row[2]: row[4] for row in _images(n, apps, images)}
+    for (_, version, _, content, _, actor, _), decided in zip(
+        _versions(n, apps, images), _decisions(n, apps, images), strict=True
+    ):
+        data = {"version": version, "content": content, "fields": {"remark": "备注"}}
+        kind = Kind.SUBMITTED if version == 1 else Kind.RESUBMITTED
+        of_app = {"app_id": 1 + n % apps} if version == 1 else {}
+        found.append((kind, actor, data | {"images": stored if version == 1 else {}} | of_app))
+        reasons = {} if decided[3] else {"format": REASONS["format"].field, "Z_last": "image0"}
+        data = {
+            "version": version,
+            "reasons": list(reasons),
+            "fields": list(reasons.values()),
+            "note": "note",
+        }
+        found.append((Kind.PASSED if decided[3] else Kind.REFUSED, "account:person1", data))
+    if n % 7 == 0:
+        found.append((Kind.DELETED, "test:bulk", {}))
+    return found
+
+
+def _put_chains(
+    db: sqlite3.Connection, vault: Vault, signatures: int, apps: int, images: tuple[str, ...]
+) -> None:
+    chains = [
+        _chain(vault, "signature", n, _signature_events(n, apps, images), START + n)
+        for n in range(1, signatures + 1)
+    ]
+    secret = fingerprint(vault.mac("secret"))
+    for n in range(1, apps + 1):
+        facts: dict[str, object] = {
+            **dict.fromkeys(("old secret", "old secret until", "test_delay_ms")),
+            "in_use_id": 1 if n == 2 else None,
+            "name": f"应用 {n}",
+            "app_key": f"{n:024x}",
+            "created_at": START,
+            "secret": secret,
+            "sms_open": 1,
+            "use_by_hand": n % 2,
+            "submissions_a_day": 0,
+            "owners": [],
+        }
+        if n == 1:
+            facts |= {"callback 1": "paused", "callback 1: url": fingerprint(CALLBACK_URL)}
+            facts["callback 1: secret"] = fingerprint(b"sealed")
+        chains.append(_chain(vault, "app", n, [(Kind.APP_RECORDED, "test:bulk", facts)], START))
+    for n in range(1, 6):
+        facts = {"name": f"person{n}", "roles": "auditor", "enabled": 1, "created_at": START}
+        facts |= {"password": fingerprint("x"), "second factor": fingerprint(bytes([n]) if n % 2 else None)}
+        chains.append(_chain(vault, "account", n, [(Kind.ACCOUNT_RECORDED, "test:bulk", facts)], START))
+    data = {"code": "format", "title": ["a", "甲"], "advice": ["b", "乙"]}
+    number = list(REASONS).index("format") + 1
+    chains.append(_chain(vault, "reason", number, [(Kind.REASON_CHANGED, "test:bulk", data)], START))
+    _put(db, "event", _numbered(row for rows, _ in chains for row in rows))
+    _put(db, "chain", (end for _, end in chains))
+    counts = [("accounts", 0, 5), ("apps", 0, apps)]
+    for app_id in range(1, apps + 1):
+        count = sum(1 + n % apps == app_id for n in range(1, signatures + 1))
+        counts.append(("signatures", app_id, count))
+    db.execute("DELETE FROM chain WHERE subject IN ('accounts', 'apps')")
+    _put(db, "chain", (_end(vault, *count, GENESIS) for count in counts))
 
 
 def _numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
@@ -117,18 +193,11 @@ def _numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         yield n, *row
 
 
-def _chains(n: int, apps: int, _: object) -> Iterator[tuple[Any, ...]]:
-    *_, last = _events(n, apps, _)
-    yield "signature", n, last[2], last[8]
-
-
 _PARTS = {
     "version": _versions,
     "image": _images,
     "decision": _decisions,
     "decision_reason": _reasons,
-    "event": _events,
-    "chain": _chains,
 }
 
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from smsign import config
-from smsign.actions import apps, audits, events, sandbox, signatures
+from smsign.actions import apps, audits, ledger, sandbox, signatures
 from smsign.domain.apps import App
 from smsign.domain.signatures import Rules
 from smsign.errors import ApiError, InvalidInput, NotFound
@@ -244,7 +244,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "stores"):
-            verdict = type(self).run(events.verify(self.stores.db))
+            verdict = type(self).run(ledger.verify(self.stores.db))
             assert verdict.fault is None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from smsign.actions import apps, audits, events, sandbox, signatures
+from smsign.actions import apps, audits, ledger, sandbox, signatures
 from smsign.domain import sandbox as contents
 from smsign.domain.apps import App
 from smsign.domain.audits import REASONS
@@ -94,7 +94,7 @@ async def test_the_content_determines_the_decision_in_the_transaction_of_the_sub
     assert decision.fields == ((REASONS[reason].field,) if reason else ())
     assert reported[1:] == [("signature.refused" if reason else "signature.passed", "system:test")]
     assert (await app_rows.get(stores.db.read, app.name)).in_use_id == (None if reason else signature_id)
-    assert (await events.verify(stores.db)).fault is None
+    assert (await ledger.verify(stores.db)).fault is None
 
 
 async def test_a_resubmitted_signature_is_decided_again(stores: Stores) -> None:

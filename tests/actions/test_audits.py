@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smsign.actions import apps, audits, events, signatures
+from smsign.actions import apps, audits, ledger, signatures
 from smsign.domain.apps import App
 from smsign.domain.signatures import Status
 from smsign.errors import ApiError, InvalidInput, NotFound, StorageError
@@ -90,7 +90,7 @@ async def test_a_reopened_signature_is_not_in_use_and_keeps_its_decision(stores:
     assert await audit_rows.find(stores.db.read, app.id, sign_id, 2) is None
     with pytest.raises(InvalidInput, match="in the audit already"):
         await audits.reopen(stores.db, signature_id=sign_id, reason="again", actor=ANN, now=next(clock))
-    assert (await events.verify(stores.db)).fault is None
+    assert (await ledger.verify(stores.db)).fault is None
 
 
 async def test_reopening_is_an_error_while_another_signature_is_in_the_audit(stores: Stores) -> None:
@@ -187,6 +187,8 @@ async def test_a_decision_is_one_transaction_that_reads_its_signature_once(store
     class RecordingTx:
         def __init__(self, tx: Tx) -> None:
             self._tx = tx
+
+        ledger_key = stores.db.ledger_key
 
         def __getattr__(self, name: str) -> Callable[..., Any]:
             def call(sql: str, *args: object) -> Any:

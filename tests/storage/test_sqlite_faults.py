@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from smsign import config
-from smsign.actions import apps, audits, events, signatures
+from smsign.actions import apps, audits, ledger, signatures
 from smsign.domain.signatures import Rules, Status
 from smsign.errors import StorageError
 from smsign.storage.engine.protocol import Change, Tx
@@ -176,7 +176,7 @@ async def test_a_submission_decided_by_the_sandbox_runs_once(
     )
     with pytest.raises(Exception, match="passed"):
         await audits.decide(stores.db, signature_id=sign_id, passed=True, actor="test:auditor", now=now)
-    assert (await events.verify(stores.db)).fault is None
+    assert (await ledger.verify(stores.db)).fault is None
     row = await stores.db.read.one("SELECT status FROM signature WHERE id = $1", sign_id)
     assert row is not None
     assert row[0] == Status.PASSED

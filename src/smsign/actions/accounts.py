@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from smsign.actions.passwords import hash_password, token_hash
 from smsign.domain import accounts
 from smsign.domain.accounts import Account, Invitation, Role
-from smsign.domain.events import Kind, Subject
+from smsign.domain.events import Counter, Kind, Subject
+from smsign.domain.replay import fingerprint
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import accounts as rows
-from smsign.storage.rows import events, leases
+from smsign.storage.rows import apps as app_rows
+from smsign.storage.rows import chains, events, leases
 
 INVITED_FOR_US = 7 * 86_400_000_000
 FIRST_ACTOR = "system:first"
@@ -147,11 +149,18 @@ async def _create(
         ) from None
     if identity is not None:
         await _connect(tx, account_id, identity)
-    if invitation.app_id is not None:
-        await rows.insert_owner(tx, invitation.app_id, account_id)
     account = await rows.lock(tx, account_id)
+    if invitation.app_id is not None:
+        await app_rows.lock(tx, invitation.app_id)
+        await rows.insert_owner(tx, invitation.app_id, account_id)
+        owner = {"account": name}
+        await events.append(
+            tx, Subject.APP, invitation.app_id, Kind.OWNER_ADDED, actor=account.actor, now=now, data=owner
+        )
     data = {"name": name, "roles": invitation.roles, "invited_by": invitation.actor}
+    data["password"] = fingerprint(hashed) or ""
     await _record(tx, account_id, Kind.ACCOUNT_CREATED, actor=account.actor, now=now, data=data)
+    await chains.count_one_more(tx, Counter.ACCOUNTS)
     return account
 
 
@@ -168,7 +177,8 @@ async def _set_password(tx: Tx, account_id: int, hashed: str, *, now: int, keep:
     account = await rows.lock(tx, account_id)
     await rows.update_password(tx, account_id, hashed)
     await rows.delete_sessions(tx, account_id, but=keep)
-    await _record(tx, account_id, Kind.PASSWORD_CHANGED, actor=account.actor, now=now)
+    data = {"password": fingerprint(hashed)}
+    await _record(tx, account_id, Kind.PASSWORD_CHANGED, actor=account.actor, now=now, data=data)
     return account
 
 

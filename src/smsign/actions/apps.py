@@ -12,11 +12,12 @@ from smsign.actions import sandbox as sandbox_actions
 from smsign.domain import apps, sandbox
 from smsign.domain.accounts import Account, Role
 from smsign.domain.apps import App
-from smsign.domain.events import Kind, Subject
+from smsign.domain.events import Counter, Kind, Subject
+from smsign.domain.replay import fingerprint
 from smsign.domain.signatures import Status
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage.engine.protocol import Database, Tx
-from smsign.storage.rows import accounts, events
+from smsign.storage.rows import accounts, chains, events
 from smsign.storage.rows import apps as rows
 from smsign.storage.rows import signatures as signature_rows
 from smsign.storage.vault import Vault
@@ -73,14 +74,22 @@ async def create(
                 f"name: an application called {name} exists already; choose another",
                 f"名称：已有名为 {name} 的应用，请换一个",
             ) from None
+        data: dict[str, object] = {
+            "name": name,
+            "app_key": keys.app_key,
+            "secret": fingerprint(vault.mac(keys.master_secret)),
+            "use_by_hand": int(use_by_hand),
+            "owners": [],
+        }
         if owner is not None:
             await accounts.insert_owner(tx, app_id, owner)
-        data: dict[str, object] = {"name": name, "app_key": keys.app_key}
+            data["owners"] = [(await accounts.get(tx, owner)).name]
         if delay_ms is not None:
             data["test_delay_ms"] = delay_ms
         await events.append(
             tx, Subject.APP, app_id, Kind.APP_CREATED, actor=actor, now=now, data=data, first=True
         )
+        await chains.count_one_more(tx, Counter.APPS)
         return await rows.lock(tx, app_id)
 
     return await db.write(change)
@@ -99,7 +108,8 @@ async def rotate(db: Database, vault: Vault, *, app: App, overlap_s: int, actor:
             old_secret_until=now + overlap_s * 1_000_000 if overlap_s else None,
         )
 
-    await _update(db, app, Kind.SECRET_ROTATED, update, actor, now, {"overlap_s": overlap_s})
+    data = {"overlap_s": overlap_s, "secret": fingerprint(vault.mac(keys.master_secret))}
+    await _update(db, app, Kind.SECRET_ROTATED, update, actor, now, data)
     return keys
 
 

@@ -16,6 +16,7 @@ from smsign.domain.callbacks import ACTIVE, PAUSED, Callback, OutgoingRequest, S
 from smsign.domain.events import Kind, Subject
 from smsign.domain.formats import FORMATS
 from smsign.domain.formats.standard import make_secret
+from smsign.domain.replay import fingerprint
 from smsign.errors import ApiError, Code, Problem
 from smsign.storage.engine.protocol import Database, Reader, Tx
 from smsign.storage.rows import apps as app_rows
@@ -69,6 +70,7 @@ async def register(
             now=now,
         )
         data = {"callback_id": callback_id, "host": urlsplit(url).hostname, "form": format}
+        data |= {"url": fingerprint(url), "secret": fingerprint(sealed)}
         await events.append(tx, Subject.APP, app.id, Kind.CALLBACK_ADDED, actor=actor, now=now, data=data)
         return await get(tx, app, callback_id)
 
@@ -123,9 +125,8 @@ async def rotate(
         until = now + overlap_s * 1_000_000 if overlap_s else None
         await rows.update_secret(tx, callback, secret_sealed=sealed, old_secret_until=until)
 
-    return await update(
-        db, app, callback_id, Kind.CALLBACK_ROTATED, apply, actor, now, {"overlap_s": overlap_s}
-    )
+    data = {"overlap_s": overlap_s, "secret": fingerprint(sealed)}
+    return await update(db, app, callback_id, Kind.CALLBACK_ROTATED, apply, actor, now, data)
 
 
 async def pause(

@@ -8,8 +8,7 @@ from __future__ import annotations
 from smsign.actions import apps as app_actions
 from smsign.actions import audits
 from smsign.actions.apps import Keys
-from smsign.actions.events import record
-from smsign.domain.events import Kind
+from smsign.actions.events import record_submitted
 from smsign.domain.signatures import Submission
 from smsign.errors import SetupError
 from smsign.storage.engine.migrate import find_meta, put_meta
@@ -50,10 +49,10 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
 
     async def submit(tx: Tx) -> None:
         actor = f"app:{KEYS.app_key}"
-        await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
+        inserted = await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
+        assert inserted is not None, "the application is new"
         await rows.insert_version(tx, app.id, SIGN_ID, 1, submission, actor=actor, now=now)
-        data = submission.event_data(1)
-        await record(tx, app.id, SIGN_ID, Kind.SUBMITTED, actor=actor, now=now, data=data, first=True)
+        await record_submitted(tx, app.id, SIGN_ID, submission, number=inserted[2], actor=actor, now=now)
         await put_meta(tx, _META, "loaded")
 
     await db.write(submit)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from smsign.actions import sandbox
-from smsign.actions.events import record
+from smsign.actions.events import record, record_submitted
 from smsign.actions.idempotency import IdempotentWrite
 from smsign.domain import content as contents
 from smsign.domain import images, quotas, signatures
@@ -145,19 +145,21 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
     inserted = await rows.insert(tx, app_id, content=submission.content, now=now)
     if inserted is None:
         raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
-    signature_id, has_callbacks = inserted
+    signature_id, has_callbacks, number = inserted
     await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
-    await record(
-        tx,
-        app_id,
-        signature_id,
-        Kind.SUBMITTED,
-        actor=actor,
-        now=now,
-        data=submission.event_data(1),
-        first=True,
-        has_callbacks=has_callbacks,
-    )
+    try:
+        await record_submitted(
+            tx,
+            app_id,
+            signature_id,
+            submission,
+            number=number,
+            actor=actor,
+            now=now,
+            has_callbacks=has_callbacks,
+        )
+    except Conflict:  # lost a race
+        raise signatures.other_in_audit(None) from None
     return signature_id
 
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from smsign.actions.passwords import token_hash
 from smsign.domain.accounts import Account
 from smsign.domain.events import Kind, Subject
+from smsign.domain.replay import fingerprint
 from smsign.errors import InvalidInput
 from smsign.storage.engine.protocol import Database, Tx
 from smsign.storage.rows import accounts as rows
@@ -48,10 +49,11 @@ async def turn_on(
     codes = [f"{secrets.token_hex(3)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
 
     async def change(tx: Tx) -> None:
-        await rows.update_totp(tx, account.id, vault.seal(secret, app_key=account.name))
+        sealed = vault.seal(secret, app_key=account.name)
+        await rows.update_totp(tx, account.id, sealed)
         for recovery in codes:
             await rows.insert_recovery(tx, account.id, token_hash(recovery))
-        await _record(tx, account, on=True, now=now)
+        await _record(tx, account, {"on": True, "secret": fingerprint(sealed)}, now=now)
 
     await db.write(change)
     return codes
@@ -62,7 +64,7 @@ async def turn_off(db: Database, *, account: Account, actor: str, now: int) -> N
 
     async def change(tx: Tx) -> None:
         await rows.update_totp(tx, account.id, None)
-        await _record(tx, account, on=False, now=now, actor=actor)
+        await _record(tx, account, {"on": False}, now=now, actor=actor)
 
     await db.write(change)
 
@@ -95,6 +97,6 @@ def _find_step(secret: str, code: str, now: int) -> int | None:
     return next((step for step in steps if hmac.compare_digest(totp.generate(step * STEP_S), given)), None)
 
 
-async def _record(tx: Tx, account: Account, *, on: bool, now: int, actor: str = "") -> None:
-    data, actor = {"on": on}, actor or account.actor
+async def _record(tx: Tx, account: Account, data: dict[str, object], *, now: int, actor: str = "") -> None:
+    actor = actor or account.actor
     await events.append(tx, Subject.ACCOUNT, account.id, Kind.TOTP_CHANGED, actor=actor, now=now, data=data)

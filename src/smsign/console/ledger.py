@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.actions import events as actions
+from smsign.actions import ledger as actions
 from smsign.console.context import Context, to_int
 from smsign.domain.events import Kind, Subject
 from smsign.http.wire import Response

@@ -1,12 +1,14 @@
 """The audit log: append-only, one hash chain per subject.
 
 The hash of an event is the SHA-256 of the previous hash and the fields of the event, so a changed, missing or
-reordered row breaks the chain from there on.
+reordered row breaks the chain from there on. The end of each chain has a MAC, so that a chain that was
+rewritten as a whole is found too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from enum import StrEnum
 
 import msgspec
@@ -22,6 +24,15 @@ class Subject(StrEnum):
     APP = "app"
     ACCOUNT = "account"
     REASON = "reason"
+    LEDGER = "ledger"
+
+
+class Counter(StrEnum):
+    """Rows of `chain` that count what exists, so that a row removed together with its chain is missed."""
+
+    ACCOUNTS = "accounts"
+    APPS = "apps"
+    SIGNATURES = "signatures"
 
 
 class Kind(StrEnum):
@@ -56,6 +67,9 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
     TOTP_CHANGED = "account.totp_changed"
     REASON_CHANGED = "reason.changed"
+    APP_RECORDED = "app.recorded"
+    ACCOUNT_RECORDED = "account.recorded"
+    SEALED = "ledger.sealed"
 
 
 DECISIONS = frozenset({Kind.PASSED, Kind.REFUSED})
@@ -90,6 +104,11 @@ def digest(
     """Return the hash of an event: SHA-256 of the previous hash and of the row as JSON."""
     row = msgspec.json.encode([str(subject), subject_id, seq, str(kind), at, actor, data])
     return hashlib.sha256(prev_hash + row).digest()
+
+
+def seal(key: bytes, subject: str, subject_id: int, seq: int, hash_: bytes) -> bytes:
+    """Return the HMAC-SHA-256 of a chain's end: without the key, no chain can be rewritten."""
+    return hmac.digest(key, msgspec.json.encode([str(subject), subject_id, seq]) + hash_, "sha256")
 
 
 def fault(event: Event, *, seq: int, prev_hash: bytes) -> str | None:

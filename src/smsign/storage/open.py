@@ -5,6 +5,7 @@ This is the only file that knows every engine. A driver is imported when a URL n
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.bulk import UNFINISHED, Bulk
 from smsign.storage.engine.migrate import find_meta, migrate, put_meta
 from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.rows.sealing import seal_ledger
 from smsign.storage.vault import Vault, open_vault, read_key
 
 _NOT_DURABLE = "?durable=no"
@@ -55,6 +57,8 @@ async def open_stores(settings: Settings) -> Stores:
         await _check_finished(db)
         vault = await _open_vault(db, settings)
         await _check_key(db, vault)
+        db.ledger_key = vault.ledger_key
+        await seal_ledger(db, now=time.time_ns() // 1000)
     except BaseException:
         await db.close()
         raise

@@ -31,6 +31,8 @@ class Vault:
     def __init__(self, key: bytes) -> None:
         self._mac_key = hmac.digest(key, b"smsign secret mac", "sha256")
         self._seal_key = hmac.digest(key, b"smsign secret seal", "sha256")
+        self.ledger_key = hmac.digest(key, b"smsign ledger", "sha256")
+        """The key of the MACs of the audit log."""
         self.fingerprint = hmac.digest(key, b"smsign key fingerprint", "sha256").hex()[:16]
         """Identifies the key without disclosing it."""
         self.mac = lru_cache(maxsize=CACHED_MACS)(self._mac)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from smsign.actions import events
+from smsign.actions import ledger
 from smsign.actions.blobs import AGE_S
 from smsign.actions.doctor.finding import OK, WARNING, WRONG, Context, Finding, about, same, span
 from smsign.errors import SmsignError, Text
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.open import open_blobs
 from smsign.storage.rows import health
+from smsign.storage.vault import Vault, read_key
 
 DAY_US = 86_400_000_000
 
@@ -28,8 +29,10 @@ async def check_rows(ctx: Context) -> Finding:
 
 
 async def check_ledger(ctx: Context) -> Finding:
-    """Verify the hash chains of the audit log."""
-    verdict = await events.verify(ctx.db, lambda count: ctx.progress("verifying the ledger", count, 0))
+    """Verify the hash chains of the audit log, their MACs, and the rows that they describe."""
+    if key := read_key(ctx.at.key, ctx.at.key_file):
+        ctx.db.ledger_key = Vault(bytes.fromhex(key)).ledger_key
+    verdict = await ledger.verify(ctx.db, lambda count: ctx.progress("verifying the ledger", count, 0))
     if verdict.fault:
         fix = Text(
             "investigate who edited it; a backup has the original rows", "查明是谁修改的；备份中有原始数据"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from smsign.actions.events import Verdict, verify
+from smsign.actions.ledger import Verdict, verify
 from smsign.actions.transfer.backup import summarise
 from smsign.actions.transfer.blobs import CopiedBlobs, copy_blobs, list_hashes, put_bytes
 from smsign.actions.transfer.copy import Copied, Progress, copy

@@ -111,8 +111,9 @@ class _Pool(_Statements):
 class _Tx(_Statements):
     """Statements of a transaction."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, ledger_key: bytes) -> None:
         self._connection = connection
+        self.ledger_key = ledger_key
         self.timeout_s = STATEMENT_TIMEOUT_S
 
     async def _call(self, method: str, text: str, args: tuple[Any, ...]) -> Any:
@@ -124,6 +125,8 @@ class _Tx(_Statements):
 
 class PostgresDatabase:
     """A database on a server, shared by any number of machines."""
+
+    ledger_key = b""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -161,7 +164,7 @@ class PostgresDatabase:
         for left in reversed(range(TRIES)):
             try:
                 async with _borrow(self._pool) as connection, _transaction(connection):
-                    return await change(_Tx(connection))
+                    return await change(_Tx(connection, self.ledger_key))
             except StorageError as error:
                 if not left or not isinstance(error.__cause__, _RETRYABLE):
                     raise

@@ -32,6 +32,10 @@ class Reader(Protocol):
 class Tx(Reader, Protocol):
     """An open transaction. Nothing but its statements may be awaited while it is open."""
 
+    @property
+    def ledger_key(self) -> bytes:
+        """Return the key of the MACs of the audit log, empty unless the database was opened with its key."""
+
     async def run(self, sql: str, *args: object) -> None:
         """Run a statement that writes.
 
@@ -44,6 +48,9 @@ Change = Callable[[Tx], Awaitable[T]]
 
 class Database(Protocol):
     """An engine."""
+
+    ledger_key: bytes
+    """The key of the MACs of the audit log, set when the secret key is known; else empty."""
 
     @property
     def read(self) -> Reader:

@@ -43,6 +43,8 @@ class _PartialWriteError(Exception):
 class _Tx(Reader):
     """The open transaction."""
 
+    ledger_key = b""
+
     async def run(self, sql: str, *args: Any) -> None:
         try:
             self._execute(text_of(sql), args)
@@ -84,6 +86,15 @@ class SqliteDatabase:
             for _ in connection.execute(f"PRAGMA {pragma}"):
                 pass
         return connection
+
+    @property
+    def ledger_key(self) -> bytes:
+        """Return the key of the MACs of the audit log."""
+        return self._tx.ledger_key
+
+    @ledger_key.setter
+    def ledger_key(self, key: bytes) -> None:
+        self._tx.ledger_key = key
 
     async def write(self, change: Change[T]) -> T:
         """Queue `change` for the next group commit; return its result once that is on disk."""

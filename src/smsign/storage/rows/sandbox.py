@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from smsign.domain.events import GENESIS, Counter, Subject
 from smsign.domain.sandbox import PENDING
 from smsign.storage.engine.protocol import Reader, Tx
+from smsign.storage.rows import chains, events
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -49,13 +51,12 @@ async def delete_all_but(tx: Tx, app_id: int) -> None:
         await tx.run(f"DELETE FROM {table} WHERE app_id <> $1", app_id)
     for table in ("event", "chain"):
         await tx.run(
-            f"DELETE FROM {table} WHERE subject = 'signature' OR subject = 'app' AND subject_id <> $1", app_id
+            f"DELETE FROM {table} WHERE subject LIKE 'signature%' OR subject = 'app' AND subject_id <> $1",
+            app_id,
         )
     await tx.run("DELETE FROM event WHERE subject = 'app' AND seq > 1")
-    await tx.run(
-        """UPDATE chain SET seq = 1, hash = (SELECT hash FROM event
-          WHERE event.subject = chain.subject AND event.subject_id = chain.subject_id AND event.seq = 1)
-        WHERE subject = 'app'"""
-    )
+    [first] = await events.list_(tx, Subject.APP, app_id)
+    await chains.put(tx, Subject.APP, app_id, first.seq, first.hash)
+    await chains.put(tx, Counter.APPS, 0, 1, GENESIS)
     await tx.run("DELETE FROM app WHERE id <> $1", app_id)
     await tx.run("UPDATE app SET in_use_id = NULL, sms_open = 1, use_by_hand = 0, submissions_a_day = 0")
