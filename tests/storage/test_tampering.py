@@ -239,7 +239,7 @@ async def test_a_quick_verification_reads_only_chains_that_changed(stores: Store
     await submit(stores, app, 2)
     verdict = await ledger.verify(stores.db, since=last)
     assert (verdict.chains, verdict.events) == (1, 3)
-    assert verdict.faults == ()  # a resubmission has a content of its own
+    assert verdict.faults == ()  # the resubmission set the content again
     await stores.db.write(sql("UPDATE signature SET content = '伪造' WHERE id = 2"))
     assert len((await ledger.verify(stores.db, since=last)).faults) == 1
 
