@@ -107,7 +107,10 @@ async def compare(
         try:
             end = msgspec.json.decode(line, type=ChainEnd)
         except msgspec.MsgspecError as error:
-            raise SetupError(f"against: line {number} is not the end of a chain: {error}") from error
+            raise SetupError(
+                f"against: line {number} is not the end of a chain: {error}",
+                f"against：第 {number} 行不是链尾：{error}",
+            ) from error
         name = f"{end.subject} {end.subject_id}"
         if end.subject in set(Counter):
             found = await chains.find(db.scan, end.subject, end.subject_id)
