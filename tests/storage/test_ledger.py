@@ -7,8 +7,8 @@ import pytest
 from smsign.actions import ledger
 from smsign.domain.events import digest
 from smsign.storage.engine.protocol import Tx
+from smsign.storage.ledger import chains, facts
 from smsign.storage.open import Stores
-from smsign.storage.rows import chains, facts
 from tests.steps import decide, make_app, submit
 
 

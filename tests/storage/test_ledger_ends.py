@@ -12,8 +12,8 @@ import pytest
 from smsign.actions import ledger
 from smsign.errors import SetupError
 from smsign.storage.engine.protocol import Tx
+from smsign.storage.ledger import chains
 from smsign.storage.open import Stores
-from smsign.storage.rows import chains
 from tests.running import Server
 from tests.steps import submit
 from tests.storage.test_tampering import DELETE_SIGNATURE_2, fill, rewrite, sql

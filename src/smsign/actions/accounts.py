@@ -12,9 +12,10 @@ from smsign.domain.events import Counter, Kind, Subject
 from smsign.domain.replay import fingerprint
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage.engine.protocol import Database, Tx
+from smsign.storage.ledger import chains
 from smsign.storage.rows import accounts as rows
 from smsign.storage.rows import apps as app_rows
-from smsign.storage.rows import chains, events, leases
+from smsign.storage.rows import events, leases
 
 INVITED_FOR_US = 7 * 86_400_000_000
 FIRST_ACTOR = "system:first"

@@ -17,7 +17,8 @@ from smsign.domain.replay import fingerprint
 from smsign.domain.signatures import Status
 from smsign.errors import Conflict, InvalidInput
 from smsign.storage.engine.protocol import Database, Tx
-from smsign.storage.rows import accounts, chains, events
+from smsign.storage.ledger import chains
+from smsign.storage.rows import accounts, events
 from smsign.storage.rows import apps as rows
 from smsign.storage.rows import signatures as signature_rows
 from smsign.storage.vault import Vault

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smsign.domain.events import Kind, Subject
+from smsign.domain.events import Counter, Kind, Subject
 from smsign.domain.signatures import Submission
 from smsign.storage.engine.protocol import Tx
+from smsign.storage.ledger import chains
 from smsign.storage.rows import events, outbox
 
 
@@ -38,7 +39,7 @@ async def record_submitted(
 ) -> None:
     """Record the first event of a signature, the `number`-th of its application.
 
-    Raises: Conflict if another transaction has counted as many.
+    Raises: StorageError if another transaction has counted as many.
     """
     kind, data = Kind.SUBMITTED, {"app_id": app_id, **submission.event_data(1)}
     seq = await events.append(
@@ -50,7 +51,7 @@ async def record_submitted(
         now=now,
         data=data,
         first=True,
-        counted=(app_id, number),
     )
+    await chains.put_count(tx, Counter.SIGNATURES, app_id, number)
     if has_callbacks:
         await outbox.insert(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)

@@ -12,10 +12,10 @@ from smsign.domain.replay import Facts, differences, replay
 from smsign.errors import CorruptText, SetupError
 from smsign.storage.engine.migrate import find_meta, put_meta
 from smsign.storage.engine.protocol import Database, Reader, Tx
-from smsign.storage.rows import chains, facts
+from smsign.storage.ledger import chains, facts
+from smsign.storage.ledger.chains import End
+from smsign.storage.ledger.sealing import SEALED
 from smsign.storage.rows import events as rows
-from smsign.storage.rows.chains import End
-from smsign.storage.rows.sealing import SEALED
 
 _VERIFIED = "ledger_verified"
 """The name in `meta` of the newest event at the last verification without faults."""

@@ -147,19 +147,16 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
         raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
     signature_id, has_callbacks, number = inserted
     await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
-    try:
-        await record_submitted(
-            tx,
-            app_id,
-            signature_id,
-            submission,
-            number=number,
-            actor=actor,
-            now=now,
-            has_callbacks=has_callbacks,
-        )
-    except Conflict:  # lost a race
-        raise signatures.other_in_audit(None) from None
+    await record_submitted(
+        tx,
+        app_id,
+        signature_id,
+        submission,
+        number=number,
+        actor=actor,
+        now=now,
+        has_callbacks=has_callbacks,
+    )
     return signature_id
 
 

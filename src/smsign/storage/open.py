@@ -17,7 +17,7 @@ from smsign.storage.blobs.store import Blobs
 from smsign.storage.engine.bulk import UNFINISHED, Bulk
 from smsign.storage.engine.migrate import find_meta, migrate, put_meta
 from smsign.storage.engine.protocol import Database, Tx
-from smsign.storage.rows.sealing import seal_ledger
+from smsign.storage.ledger.sealing import seal_ledger
 from smsign.storage.vault import Vault, open_vault, read_key
 
 _NOT_DURABLE = "?durable=no"

@@ -9,7 +9,7 @@ import msgspec
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Event, Kind, Subject
 from smsign.storage.engine.protocol import Reader, Tx
-from smsign.storage.rows import chains
+from smsign.storage.ledger import chains
 
 _COLUMNS = "id, subject, subject_id, seq, kind, at, actor, data, prev_hash, hash"
 _OF_SUBJECT = f"SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id = $2 ORDER BY seq"
@@ -37,15 +37,11 @@ async def append(
     now: int,
     data: Mapping[str, object] | None = None,
     first: bool = False,
-    counted: tuple[int, int] | None = None,
 ) -> int:
     """Append an event to its subject's hash chain; return its number in the chain.
 
     The caller holds the lock on the subject's row, so that no other writer appends at the same time.
-    `first` saves the read of the chain's end when the subject was created in this transaction. `counted` is
-    (id of its application, how many signatures that has now), for the first event of a signature.
-
-    Raises: Conflict if another transaction has counted the same signature of the application.
+    `first` saves the read of the chain's end when the subject was created in this transaction.
     """
     head = None if first else await chains.find(tx, subject, subject_id)
     seq, prev_hash = (head[0] + 1, head[1]) if head else (1, GENESIS)
@@ -64,10 +60,7 @@ async def append(
         prev_hash,
         digest,
     )
-    if counted is None:
-        await chains.put(tx, subject, subject_id, seq, digest)
-    else:
-        await chains.put_counted(tx, subject_id, seq, digest, *counted)
+    await chains.put(tx, subject, subject_id, seq, digest)
     return seq
 
 

@@ -7,7 +7,8 @@ import msgspec
 from smsign.domain.events import GENESIS, Counter, Subject
 from smsign.domain.sandbox import PENDING
 from smsign.storage.engine.protocol import Reader, Tx
-from smsign.storage.rows import chains, events
+from smsign.storage.ledger import chains
+from smsign.storage.rows import events
 
 
 class Due(msgspec.Struct, frozen=True):

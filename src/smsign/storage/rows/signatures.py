@@ -11,7 +11,7 @@ from smsign.domain.images import Image
 from smsign.domain.sandbox import PENDING
 from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
 from smsign.storage.engine.protocol import Reader, Tx
-from smsign.storage.rows.chains import COUNT_OF_APP
+from smsign.storage.ledger.chains import COUNT_OF_APP
 
 COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
 

@@ -1,4 +1,4 @@
--- HMAC-SHA-256 of the chain's end under a key that is not in the database; NULL until the first start.
+-- MAC (BLAKE2b) of the chain's end under a key that is not in the database; NULL until the first start.
 -- Rows of the subjects 'accounts', 'apps' and 'signatures' are no chains: `seq` is how many there are, in all or of
 -- the application `subject_id`, so that a row removed together with its chain is missed.
 ALTER TABLE chain ADD COLUMN mac {bytes};

@@ -6,15 +6,15 @@ import msgspec
 
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Counter, Subject
-from smsign.errors import Conflict
 from smsign.storage.engine.protocol import Reader, Tx
 
 _COLUMNS = "subject, subject_id, seq, hash, mac"
 _PUT = f"INSERT INTO chain ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5)"
 _UPDATE = """ ON CONFLICT (subject, subject_id)
   DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac"""
-_PUT_COUNTED = f"""{_PUT}, ($6, $7, $8, $9, $10){_UPDATE}
-  WHERE chain.seq < excluded.seq RETURNING subject"""
+_COUNT = f"""{_PUT} ON CONFLICT (subject, subject_id) DO UPDATE
+  SET seq = CASE WHEN chain.seq < excluded.seq THEN excluded.seq END, mac = excluded.mac"""
+"""Fails on a count that was read before another transaction changed it: `seq` must not be NULL."""
 _FIND = f"SELECT {_COLUMNS} FROM chain WHERE subject = $1 AND subject_id = $2"
 _BETWEEN = f"""SELECT {_COLUMNS} FROM chain
   WHERE subject = $1 AND subject_id > $2 AND subject_id <= $3 ORDER BY subject_id"""
@@ -45,21 +45,18 @@ async def put(tx: Tx, subject: str, subject_id: int, seq: int, digest: bytes) ->
     await tx.run(_PUT + _UPDATE, *_row(tx, subject, subject_id, seq, digest))
 
 
-async def put_counted(tx: Tx, signature_id: int, seq: int, digest: bytes, app_id: int, count: int) -> None:
-    """Set the end of a new signature's chain, and how many signatures its application has.
+async def put_count(tx: Tx, counter: Counter, subject_id: int, count: int) -> None:
+    """Set how many rows there are.
 
-    Raises: Conflict if the application has as many already.
+    Raises: StorageError if another transaction has counted as many.
     """
-    end = _row(tx, Subject.SIGNATURE, signature_id, seq, digest)
-    done = await tx.all(_PUT_COUNTED, *end, *_row(tx, Counter.SIGNATURES, app_id, count, GENESIS))
-    if len(done) < 2:  # the count was read before another transaction changed it
-        raise Conflict("chain")
+    await tx.run(_COUNT, *_row(tx, counter, subject_id, count, GENESIS))
 
 
 async def count_one_more(tx: Tx, counter: Counter) -> None:
     """Count a new account or application; the row stays locked until the transaction ends."""
     row = await tx.one(_FIND + " {lock}", str(counter), 0)
-    await put(tx, counter, 0, (int(row[2]) if row else 0) + 1, GENESIS)
+    await put_count(tx, counter, 0, (int(row[2]) if row else 0) + 1)
 
 
 async def find(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:

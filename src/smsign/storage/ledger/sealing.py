@@ -5,7 +5,8 @@ from __future__ import annotations
 from smsign.domain.events import GENESIS, Counter, Kind, Subject
 from smsign.storage.engine.migrate import find_meta, put_meta
 from smsign.storage.engine.protocol import Database, Tx
-from smsign.storage.rows import chains, events, facts
+from smsign.storage.ledger import chains, facts
+from smsign.storage.rows import events
 
 SEALED = "ledger_sealed"
 """The name in `meta` that says that every chain has a MAC."""
