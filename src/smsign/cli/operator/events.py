@@ -29,10 +29,11 @@ def events() -> None:
 )
 @with_stores
 async def verify(stores: Stores, *, quick: bool, against: Path | None, as_json: bool) -> None:
-    """Verify the ledger, and every row that it describes; exit with 1 if anything differs.
+    """Verify the ledger and every row that it describes.
 
     Hash chains and their MACs are verified, then the events are replayed and compared with signatures,
     versions, images, decisions, applications, callbacks, accounts and reasons. The server may run meanwhile.
+    Exits with 1 if anything differs.
     """
     since = await ledger.get_verified(stores.db) if quick else 0
     with progress_bar() as progress:
@@ -66,9 +67,9 @@ async def verify(stores: Stores, *, quick: bool, against: Path | None, as_json: 
 @events.command()
 @with_stores
 async def ends(stores: Stores, *, as_json: bool) -> None:  # noqa: ARG001
-    """Print the end of each hash chain as JSON Lines, to be stored where nobody can change them.
+    """Print the ends of all hash chains as JSON Lines.
 
-    `smsign events verify --against FILE` finds what was rewritten or removed since, even by someone who has
+    Store them where nobody can change them: `smsign events verify --against FILE` finds what was rewritten or removed since, even by someone who has
     the database and the secret key.
     """
     async for end in ledger.list_ends(stores.db):

@@ -1,1 +1,1 @@
-"""The audit log as a whole: ends of chains, the facts that it describes, and how an older one gets its MACs."""
+"""The audit log as a whole: ends of chains, the facts that it describes, MACs for an earlier one."""
