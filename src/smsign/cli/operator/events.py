@@ -69,8 +69,8 @@ async def verify(stores: Stores, *, quick: bool, against: Path | None, as_json: 
 async def ends(stores: Stores, *, as_json: bool) -> None:  # noqa: ARG001
     """Print the ends of all hash chains as JSON Lines.
 
-    Store them where nobody can change them: `smsign events verify --against FILE` finds what was rewritten or removed since, even by someone who has
-    the database and the secret key.
+    Store them where nobody can change them: `smsign events verify --against FILE` finds what was rewritten
+    or removed since, even by someone who has the database and the secret key.
     """
     async for end in ledger.list_ends(stores.db):
         click.echo(msgspec.json.encode(end).decode())
