@@ -22,5 +22,5 @@ def word(text: str) -> str:
 
 
 def say(en: str, zh: str) -> str:
-    """Return a text that is composed in the language of the command line."""
+    """Return a composed text in the language of the command line."""
     return zh if language() == "zh" else en
