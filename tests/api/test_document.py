@@ -173,7 +173,10 @@ def test_the_reference_has_every_call_every_schema_and_every_code(plain: Server)
         response = httpx.get(f"{plain.url}/reference", headers={"accept-language": language})
         page = response.text
         assert title in page
-        assert "<script" not in page
+        assert page.count("<script") == page.count('<script src="/reference.js" defer></script>') == 1
+        assert not re.search(r"<[^>]+\s(style|on\w+)=", page), (
+            "the content security policy allows nothing inline"
+        )
         assert "{{" not in page
         for _, path, operation in OPERATIONS:
             assert f'id="{operation["operationId"]}"' in page

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
 
 from tests.running import Server
 
@@ -70,15 +72,53 @@ def test_the_reference_fits_the_screen_without_scripts(
     page.locator("nav.side:visible, details.contents:visible").get_by_role("link").get_by_text(
         "签名列表" if locale == "zh-CN" else "List signatures"
     ).click()
-    assert page.url == f"{server.url}/reference#list"
-    response = page.locator("#list details.response").filter(has_text="400")
+    assert page.url == f"{server.url}/reference#listSigns"
+    response = page.locator("#listSigns details.response").filter(has_text="400")
     response.locator("summary").click()
     assert response.get_by_text("not a whole number from 1 to 100").is_visible()
-    for box in (page.locator("main").bounding_box(), page.locator("#list table").first.bounding_box()):
+    for box in (page.locator("main").bounding_box(), page.locator("#listSigns table").first.bounding_box()):
         assert box is not None
         assert box["x"] + box["width"] <= width, "the page is wider than the screen"
     assert all(url.startswith(server.url) for url in requests)
     context.close()
+
+
+def test_the_reference_is_searched_and_its_samples_are_copied(
+    server: Server, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(server.url, permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"{server.url}/reference")
+    page.locator("#getSign").get_by_label("Python", exact=True).first.check()
+    sample = page.locator("#createSign .python pre")
+    expect(sample).to_be_visible()  # one choice is for all calls
+    expect(page.locator("#createSign .curl pre")).to_be_hidden()
+    page.locator("#createSign .python").get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()") == sample.inner_text()
+    page.keyboard.press("/")
+    page.keyboard.type("pagination CURSOR")
+    expect(page.get_by_role("status")).to_have_text("1 results")
+    expect(page.locator("#listSigns")).to_be_visible()
+    expect(page.locator("#createSign")).to_be_hidden()
+    expect(page.locator("nav").get_by_role("link", name="Create a signature")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Schemas")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#createSign")).to_be_visible()
+
+
+@pytest.mark.parametrize(("lang", "scheme", "width"), [("en", "light", 1280), ("zh", "dark", 360)])
+def test_axe_finds_no_accessibility_violation_in_the_reference(
+    server: Server, open_page: Callable[..., Page], lang: str, scheme: str, width: int
+) -> None:
+    page = open_page(
+        server.url, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True
+    )
+    page.goto(f"{server.url}/reference?lang={lang}")
+    page.get_by_role("searchbox").fill("PUT /v1/signs/in-use")  # one call: axe takes 30 s for all
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
 
 
 def test_switching_the_language_carries_over_to_the_next_page(server: Server, browser: Browser) -> None:

@@ -30,17 +30,15 @@ PAGE_HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        b"default-src 'none'; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
 VARY = (b"vary", b"accept-language")
-_CSS_HEADERS = (
-    (b"content-type", b"text/css; charset=utf-8"),
-    (b"cache-control", b"max-age=3600"),
-    (b"x-content-type-options", b"nosniff"),
-)
+_CSS = (b"content-type", b"text/css; charset=utf-8")
+_JAVASCRIPT = (b"content-type", b"text/javascript; charset=utf-8")
+_FILE_HEADERS = ((b"cache-control", b"max-age=3600"), (b"x-content-type-options", b"nosniff"))
 
 
 async def healthz(service: Service, request: Request) -> Response:
@@ -91,7 +89,12 @@ async def home(service: Service, request: Request) -> Response:
 
 async def stylesheet(service: Service, request: Request) -> Response:
     """`GET /home.css`: the style sheet of `/` and `/reference`."""
-    return Response(body=_read("home.css").encode(), headers=_CSS_HEADERS)
+    return Response(body=_read("home.css").encode(), headers=(_CSS, *_FILE_HEADERS))
+
+
+async def script(service: Service, request: Request) -> Response:
+    """`GET /reference.js`: the script of `/reference`."""
+    return Response(body=_read("reference.js").encode(), headers=(_JAVASCRIPT, *_FILE_HEADERS))
 
 
 def language_of(request: Request) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The API reference at `/reference`: the OpenAPI document rendered as one page without scripts."""
+"""The API reference at `/reference`: the OpenAPI document as one page, which works without its script."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-import msgspec
-
 from smsign import __version__
 from smsign.api.openapi import document
 from smsign.api.operations import language_of, page_response
+from smsign.api.samples import Call, pretty, samples
 from smsign.domain.signatures import Rules
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
@@ -40,6 +39,7 @@ def _page(rules: Rules, language: str) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["prose"] = lambda text: Markup(_prose(text))  # noqa: S704
+    environment.filters["kind"] = _chinese_kind if language == "zh" else str
     source = resources.files("smsign.api").joinpath("pages", "reference.html").read_text("utf-8")
     return environment.from_string(source).render(
         language=language,
@@ -72,7 +72,9 @@ def _operation(spec: dict[str, Any], path: str, method: str, operation: dict[str
         "path": path,
         "summary": operation["summary"],
         "description": operation.get("description", ""),
-        "curl": _curl(method, path, parameters, media, content, open_to_all=operation.get("security") == []),
+        "samples": _samples(
+            method, path, parameters, media, content, open_to_all=operation.get("security") == []
+        ),
         "parameters": [
             {
                 "name": each["name"],
@@ -103,7 +105,7 @@ def _response(spec: dict[str, Any], status: str, response: dict[str, Any]) -> di
         "descriptions": re.split("; (?=5)|；(?=5)", response["description"]),
         "media": media,
         "schema": schema["$ref"].rpartition("/")[2] if "$ref" in schema else "",
-        "examples": [(name, _pretty(value)) for name, value in examples.items()],
+        "examples": [(name, pretty(value)) for name, value in examples.items()],
     }
 
 
@@ -158,6 +160,12 @@ def _type(spec: dict[str, Any], schema: dict[str, Any]) -> str:
     return f"{schema.get('format', kind)}{f', {bounds}' if bounds else ''}"
 
 
+def _chinese_kind(kind: str) -> str:
+    """Return a type that `_type` has put into words, in Chinese; names of types stay."""
+    kind = re.sub(r"\bfile\b", "文件", kind.replace(" characters", " 个字符"))
+    return re.sub(r"array of (\S+)", r"\1 数组", kind)
+
+
 def _bounds(schema: dict[str, Any]) -> str:
     for least, most, unit in (("minimum", "maximum", ""), ("minLength", "maxLength", " characters")):
         if most in schema:
@@ -172,25 +180,24 @@ def _codes(spec: dict[str, Any]) -> list[tuple[str, str]]:
     return [(code, example["value"]["error"]["message"]) for code, example in examples.items()]
 
 
-def _curl(
+def _samples(
     method: str, path: str, parameters: list[Any], media: str, content: dict[str, Any], *, open_to_all: bool
-) -> str:
+) -> list[tuple[str, str, str]]:
     if path == _CALLBACK:
-        return ""
+        return []
     for each in parameters:
         if each["in"] == "path":
             path = path.replace(f"{{{each['name']}}}", str(each["example"]))
-    words = ["curl", *([] if method == "get" or media else [f"-X {method.upper()}"])]
-    if method == "put" and media:
-        words.append("-X PUT")
-    if not open_to_all:
-        words.append("-u APP_KEY:MASTER_SECRET")
-    line = " ".join([*words, _BASE + path])
-    if media == "multipart/form-data":
-        line += " \\\n  -F 'sign=极光推送' -F 'image0=@licence.png'"
-    elif media:
-        line += f" --json '{_pretty(content['example'])}'"
-    return line
+    form = media == "multipart/form-data"
+    return samples(
+        Call(
+            method=method.upper(),
+            url=_BASE + path,
+            authenticated=not open_to_all,
+            form=form,
+            json=content["example"] if media and not form else None,
+        )
+    )
 
 
 def _follow(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -200,11 +207,6 @@ def _follow(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
             found = found[part]
         node = found
     return node
-
-
-def _pretty(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) < 60 else msgspec.json.format(text, indent=2)
 
 
 def _prose(text: str) -> str:

@@ -49,6 +49,7 @@ OPEN: dict[str, dict[str, Handler]] = {
     "/home.css": {"GET": operations.stylesheet},
     "/openapi.json": {"GET": openapi.show},
     "/reference": {"GET": reference.show},
+    "/reference.js": {"GET": operations.script},
     "/healthz": {"GET": operations.healthz},
     "/readyz": {"GET": operations.readyz},
     "/metrics": {"GET": operations.show_metrics},
