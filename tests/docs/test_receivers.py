@@ -60,9 +60,9 @@ def _command(name: str, folder: Path, port: int) -> list[str]:
             pytest.skip("FastAPI is not installed")
         return [sys.executable, "-m", "uvicorn", "fastapi_receiver:app", "--port", str(port)]
     if name == "receiver.mjs":
-        packages = os.environ.get("NODE_MODULES", "")
-        if not (Path(packages) / "express").exists():
-            pytest.skip("Express is not installed; NODE_MODULES names a folder that has it")
+        packages = Path(sys.executable).parent.parent / "node_modules"
+        if not (packages / "express").exists():
+            pytest.skip("Express is not installed: make .venv/node_modules")
         (folder / "node_modules").symlink_to(packages)
         return [find_node(), name]
     program, *rest = {
