@@ -38,11 +38,10 @@ def settings_of_test(given: dict[str, Any], *, with_demo: bool) -> Iterator[Sett
     """
     named = [each.flag for each in SETTINGS.values() if each.stored and given.get(each.name) is not None]
     if flags := [*named, *(["--demo"] if with_demo else [])]:
-        remove = " ".join(flags)
         raise click.UsageError(
             say(
-                f"--test stores all data in a temporary folder; remove {remove}",
-                f"--test 把全部数据存在临时目录；请去掉 {remove}",
+                f"--test stores all data in a temporary folder; remove {' and '.join(flags)}",
+                f"--test 把全部数据存在临时目录；请去掉 {'、'.join(flags)}",
             )
         )
     signal.signal(signal.SIGTERM, _end)  # remove the folder also on an early SIGTERM
