@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import httpx
 import pytest
 
-from smsign.actions import totp
 from smsign.console.session import ADDRESS_FACTOR
 from tests.running import PASSWORD, Server
 
@@ -119,36 +117,3 @@ def test_a_new_password_ends_the_other_sessions(server: Server, name: str) -> No
     other.close()
     assert _status(server, name) == 401
     assert _status(server, name, "another long one") == 303
-
-
-def test_two_factor_authentication_is_required_and_each_code_works_once(server: Server, name: str) -> None:
-    token = server.make_account(name, "owner")
-    with server.visitor(token) as visitor:
-        page = visitor.get("/console/me/totp").text
-        secret = re.findall(r"<code class=\"break\">(\w+)</code>", page)[0]
-        sealed = re.findall(r'name="sealed" value="(\w+)"', page)[0]
-        wrong = visitor.post("/console/me/totp", data={"sealed": sealed, "code": "000000"})
-        assert wrong.status_code in (200, 422)
-        done = visitor.post("/console/me/totp", data={"sealed": sealed, "code": _code(secret)})
-        codes = re.findall(r"<code>([0-9a-f]{6}-[0-9a-f]{6})</code>", done.text)
-        assert len(codes) == totp.RECOVERY_CODES
-
-    visitor, response = _sign_in(server, name)
-    assert response.headers["location"] == "/console/sign-in/code"
-    assert visitor.get("/console/me").status_code == 303, "the password alone does not sign in"
-    code = _code(secret)
-    assert visitor.post("/console/sign-in/code", data={"code": code}).status_code == 303
-    assert visitor.get("/console/me").status_code == 200
-    visitor.close()
-
-    visitor, _ = _sign_in(server, name)
-    assert visitor.post("/console/sign-in/code", data={"code": code}).status_code == 401, "the code was used"
-    assert visitor.post("/console/sign-in/code", data={"code": codes[0]}).status_code == 303
-    visitor.close()
-    visitor, _ = _sign_in(server, name)
-    assert visitor.post("/console/sign-in/code", data={"code": codes[0]}).status_code == 401
-    visitor.close()
-
-
-def _code(secret: str) -> str:
-    return totp._totp(secret).generate(int(time.time())).decode()

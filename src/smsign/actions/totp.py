@@ -6,11 +6,12 @@ import base64
 import hmac
 import secrets
 
+import msgspec
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from smsign.actions.passwords import token_hash
-from smsign.domain.accounts import Account
+from smsign.domain.accounts import Account, wait_after
 from smsign.domain.events import Kind, Subject
 from smsign.domain.replay import fingerprint
 from smsign.errors import InvalidInput
@@ -34,6 +35,20 @@ def make_uri(secret: str, *, name: str) -> str:
     return _totp(secret).get_provisioning_uri(name, "smsign")
 
 
+def find_step(secret: str, code: str, now: int) -> int:
+    """Return the time step of a code of `secret`.
+
+    Raises: InvalidInput if it is not the current code, or one next to it.
+    """
+    step = _find_step(secret, code, now)
+    if step is None:
+        raise InvalidInput(
+            "code: not the current code; check the clock of your phone",
+            "验证码不正确，请检查手机时间",
+        )
+    return step
+
+
 async def turn_on(
     db: Database, vault: Vault, *, account: Account, secret: str, code: str, now: int
 ) -> list[str]:
@@ -41,16 +56,14 @@ async def turn_on(
 
     Raises: InvalidInput if `code` is not a code of `secret`.
     """
-    if _find_step(secret, code, now) is None:
-        raise InvalidInput(
-            "code: not the current code; check the clock of your phone",
-            "验证码不正确，请检查手机时间",
-        )
+    step = find_step(secret, code, now)
     codes = [f"{secrets.token_hex(3)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
 
     async def change(tx: Tx) -> None:
         sealed = vault.seal(secret, app_key=account.name)
+        await rows.lock(tx, account.id)
         await rows.update_totp(tx, account.id, sealed)
+        await rows.use_totp(tx, account.id, step)  # this code does not sign in, too
         for recovery in codes:
             await rows.insert_recovery(tx, account.id, token_hash(recovery))
         await _record(tx, account, {"on": True, "secret": fingerprint(sealed)}, now=now)
@@ -63,23 +76,48 @@ async def turn_off(db: Database, *, account: Account, actor: str, now: int) -> N
     """Require the password only."""
 
     async def change(tx: Tx) -> None:
+        await rows.lock(tx, account.id)
         await rows.update_totp(tx, account.id, None)
         await _record(tx, account, {"on": False}, now=now, actor=actor)
 
     await db.write(change)
 
 
-async def check(db: Database, vault: Vault, *, account: Account, code: str, now: int) -> bool:
-    """Return whether `code` is the current code or a recovery code; each is valid once."""
-    found = await rows.find_totp(db.read, account.id)
-    if found is None:
-        return False
-    step = _find_step(vault.unseal(found[0], app_key=account.name), code, now)
+class CodeCheck(msgspec.Struct, frozen=True):
+    """The result of a check; with `wait_s` the code was not looked at; `failures` counts wrong ones."""
 
-    async def change(tx: Tx) -> bool:
-        if step is not None:
-            return await rows.use_totp(tx, account.id, step)
-        return await rows.use_recovery(tx, account.id, token_hash(code.strip().lower()))
+    correct: bool
+    failures: int = 0
+    wait_s: int = 0
+
+
+async def check(db: Database, vault: Vault, *, account: Account, code: str, now: int) -> CodeCheck:
+    """Check a code, or a recovery code; each is valid once.
+
+    Wrong ones are counted for the account, whatever addresses they come from, with waits that grow.
+    """
+
+    async def change(tx: Tx) -> CodeCheck:
+        await rows.lock(tx, account.id)
+        factor = await rows.find_totp(tx, account.id)
+        if factor is None:
+            return CodeCheck(correct=False)
+        if factor.wait_until > now:
+            wait_s = -((now - factor.wait_until) // 1_000_000)
+            return CodeCheck(correct=False, failures=factor.failures, wait_s=wait_s)
+        step = _find_step(vault.unseal(factor.sealed, app_key=account.name), code, now)
+        if step is not None and await rows.use_totp(tx, account.id, step):
+            await rows.update_code_failures(tx, account.id, 0, wait_until=0)
+            return CodeCheck(correct=True)
+        if step is None and await rows.use_recovery(tx, account.id, token_hash(code.strip().lower())):
+            await rows.update_code_failures(tx, account.id, 0, wait_until=0)
+            await _append(tx, account, Kind.RECOVERY_USED, {}, now=now)
+            return CodeCheck(correct=True)
+        failures = factor.failures + 1
+        wait_until = now + wait_after(failures) * 1_000_000
+        await rows.update_code_failures(tx, account.id, failures, wait_until=wait_until)
+        await _append(tx, account, Kind.CODE_FAILED, {"failures": failures}, now=now)
+        return CodeCheck(correct=False, failures=failures)
 
     return await db.write(change)
 
@@ -98,5 +136,11 @@ def _find_step(secret: str, code: str, now: int) -> int | None:
 
 
 async def _record(tx: Tx, account: Account, data: dict[str, object], *, now: int, actor: str = "") -> None:
+    await _append(tx, account, Kind.TOTP_CHANGED, data, now=now, actor=actor)
+
+
+async def _append(
+    tx: Tx, account: Account, kind: Kind, data: dict[str, object], *, now: int, actor: str = ""
+) -> None:
     actor = actor or account.actor
-    await events.append(tx, Subject.ACCOUNT, account.id, Kind.TOTP_CHANGED, actor=actor, now=now, data=data)
+    await events.append(tx, Subject.ACCOUNT, account.id, kind, actor=actor, now=now, data=data)

@@ -8,20 +8,24 @@ import segno
 
 from smsign.actions import accounts as actions
 from smsign.actions import sessions, totp
-from smsign.console.context import HOME, Context
+from smsign.console.context import HOME, Context, Values
+from smsign.console.session import verify_code
 from smsign.errors import InvalidInput, SetupError
 from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
+from smsign.storage.rows import events
 
 ME = f"{HOME}/me"
 RECENT_US = 300_000_000
+SECURITY_EVENTS = 10
 _ENROLMENT = "enrolment"
 
 
 async def show(ctx: Context) -> Response:
     """Show the user's own account."""
     listed = await rows.list_sessions(ctx.db.read, ctx.user.id)
-    return ctx.page("me.html", sessions=listed, notice=ctx.notice("saved"))
+    noticed = await events.list_security(ctx.db.scan, ctx.user.id, limit=SECURITY_EVENTS)
+    return ctx.page("me.html", sessions=listed, noticed=noticed, notice=ctx.notice("saved"))
 
 
 async def change_password(ctx: Context) -> Response:
@@ -40,7 +44,10 @@ async def show_totp(ctx: Context) -> Response:
 
 
 async def turn_on_totp(ctx: Context) -> Response:
-    """Turn two-factor authentication on if the code is correct, and show the recovery codes."""
+    """Turn two-factor authentication on if the code is correct, and show the recovery codes.
+
+    Like any change of it, this needs the password and a code of the factor that is on.
+    """
     form = await ctx.form()
     try:
         sealed = bytes.fromhex(form["sealed"])
@@ -48,6 +55,8 @@ async def turn_on_totp(ctx: Context) -> Response:
     except (ValueError, SetupError):
         raise InvalidInput("code: start the set-up again", "请重新开始设置") from None
     try:
+        totp.find_step(secret, form["code"], ctx.now)  # before the other code is used up
+        await _confirm(ctx, form)
         codes = await totp.turn_on(
             ctx.db, ctx.service.vault, account=ctx.user, secret=secret, code=form["code"], now=ctx.now
         )
@@ -58,7 +67,7 @@ async def turn_on_totp(ctx: Context) -> Response:
 
 async def turn_off_totp(ctx: Context) -> Response:
     """Turn two-factor authentication off."""
-    await confirm_password(ctx, (await ctx.form())["password"])
+    await _confirm(ctx, await ctx.form())
     await totp.turn_off(ctx.db, account=ctx.user, actor=ctx.user.actor, now=ctx.now)
     return ctx.redirect(ME, notice="saved")
 
@@ -86,6 +95,16 @@ async def confirm_password(ctx: Context, password: str) -> None:
     if await sessions.authenticate(ctx.db, name=ctx.user.name, password=password) is None:
         ctx.service.throttle.failed(key, address, now_s)
         raise InvalidInput("password: incorrect", "密码：不正确")
+
+
+async def _confirm(ctx: Context, form: Values) -> None:
+    """Check the password and, if it is on, the second factor.
+
+    Raises: InvalidInput; ApiError 50009.
+    """
+    await confirm_password(ctx, form["password"])
+    if ctx.user.has_totp and (error := await verify_code(ctx, ctx.user, form["old_code"])):
+        raise error
 
 
 def _show_totp(ctx: Context, secret: str, *, error: InvalidInput | None) -> Response:

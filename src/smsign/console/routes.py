@@ -131,7 +131,9 @@ async def handle(service: Service, request: Request) -> Response:
     except ApiError as error:
         if error.code == Code.OUT_OF_FREQ:
             text = ctx.t("Wait {n} seconds, then try again.", n=error.retry_after_s)
-            return ctx.message(429, ctx.t("Too many attempts"), text)
+            page = ctx.message(429, ctx.t("Too many attempts"), text)
+            page.headers = (*page.headers, (b"retry-after", b"%d" % (error.retry_after_s or 0)))
+            return page
         return ctx.page("errors.html", status=422, problems=error.problems)
 
 

@@ -9,8 +9,9 @@ from smsign.actions import sessions, totp
 from smsign.actions.passwords import token_hash
 from smsign.console import pages
 from smsign.console.context import HOME, Context, not_found
-from smsign.domain.accounts import Account, Role
+from smsign.domain.accounts import CODES_MAX, Account, Role
 from smsign.errors import InvalidInput, SetupError
+from smsign.http.throttle import too_many_failures
 from smsign.http.wire import Response
 from smsign.storage.rows import accounts as rows
 
@@ -76,7 +77,10 @@ async def sign_in(ctx: Context) -> Response:
         wrong = InvalidInput("wrong username or password", "用户名或密码不正确")
         return ctx.page("sign_in.html", status=401, to=to, name=name, error=wrong.text)
     if account.has_totp:
-        sealed = ctx.service.vault.seal(f"{account.id}:{ctx.now}:{to}", app_key=PENDING)
+        factor = await rows.find_totp(ctx.db.read, account.id)
+        failures = factor.failures if factor else 0
+        text = f"{account.id}:{ctx.now}:{failures}:{to}"
+        sealed = ctx.service.vault.seal(text, app_key=PENDING)
         ctx.set_cookie(PENDING, sealed.hex(), age_s=PENDING_S)
         return ctx.redirect(f"{HOME}/sign-in/code")
     return await start_session(ctx, account, to)
@@ -90,16 +94,38 @@ async def show_code(ctx: Context) -> Response:
 
 async def check_code(ctx: Context) -> Response:
     """Check the second factor, and start a session."""
-    account, to = await _pending_sign_in(ctx)
-    key, address, now_s = f"code:{account.id}", ctx.request.address, ctx.now / 1e6
-    ctx.service.throttle.check(key, address, now_s)
-    code = (await ctx.form())["code"]
-    if not await totp.check(ctx.db, ctx.service.vault, account=account, code=code, now=ctx.now):
-        ctx.service.throttle.failed(key, address, now_s)
-        wrong = InvalidInput("wrong verification or recovery code", "验证码或恢复码不正确")
-        return ctx.page("code.html", status=401, error=wrong.text)
+    account, failures, to = await _pending_sign_in(ctx)
+    error = await verify_code(ctx, account, (await ctx.form())["code"], failures=failures)
+    if error is not None:
+        return ctx.page("code.html", status=401, error=error.text)
     ctx.set_cookie(PENDING, "")
     return await start_session(ctx, account, to)
+
+
+async def verify_code(
+    ctx: Context, account: Account, code: str, *, failures: int | None = None
+) -> InvalidInput | None:
+    """Return why a code of the second factor is wrong, or None.
+
+    `failures` is how many codes had failed when the password was given.
+
+    Raises: ApiError 50009 while no code is checked; InvalidInput if the password must be given again.
+    """
+    found = await totp.check(ctx.db, ctx.service.vault, account=account, code=code, now=ctx.now)
+    if found.correct:
+        return None
+    extra = {"address": ctx.request.address, "account": account.name, "request_id": ctx.request.id}
+    if found.wait_s:
+        log.info("second factor throttled", extra=extra)
+        raise too_many_failures(found.wait_s)
+    log.info("second factor failed", extra=extra | {"failures": found.failures})
+    if failures is not None and found.failures - failures >= CODES_MAX:
+        ctx.set_cookie(PENDING, "")
+        raise InvalidInput(
+            f"{CODES_MAX} wrong codes; sign in again with your password",
+            f"验证码已输错 {CODES_MAX} 次，请重新登录",
+        )
+    return InvalidInput("wrong verification or recovery code", "验证码或恢复码不正确")
 
 
 async def sign_out(ctx: Context) -> Response:
@@ -157,17 +183,19 @@ async def _invitation(ctx: Context, token: str, *, name: str, error: InvalidInpu
     )
 
 
-async def _pending_sign_in(ctx: Context) -> tuple[Account, str]:
+async def _pending_sign_in(ctx: Context) -> tuple[Account, int, str]:
     """Return the account whose password was correct within the last minutes, and the page to open.
+
+    Between them is how many codes of the account had failed when the password was given.
 
     Raises: InvalidInput.
     """
     try:
         sealed = bytes.fromhex(ctx.cookies.get(PENDING, ""))
         text = ctx.service.vault.unseal(sealed, app_key=PENDING)
-        number, at, to = text.split(":", 2)
+        number, at, failures, to = text.split(":", 3)
     except (ValueError, SetupError):
-        number, at, to = "0", "0", ""
+        number, at, failures, to = "0", "0", "0", ""
     if int(at) < ctx.now - PENDING_S * 1_000_000:
         raise InvalidInput("the sign-in has timed out; start again", "登录超时，请重新登录")
-    return await rows.get(ctx.db.read, int(number)), to
+    return await rows.get(ctx.db.read, int(number)), int(failures), to

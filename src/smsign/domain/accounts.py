@@ -44,6 +44,28 @@ class Account(msgspec.Struct, frozen=True):
         return not set(roles).isdisjoint(self.roles.split())
 
 
+class SecondFactor(msgspec.Struct, frozen=True):
+    """The second factor of an account: the encrypted secret, the last time step used, wrong codes so far.
+
+    No code is checked before `wait_until`, UTC microseconds.
+    """
+
+    sealed: bytes
+    used_step: int
+    failures: int
+    wait_until: int
+
+
+CODES_MAX = 5
+"""Codes that may be tried for each password given, and before the waits begin."""
+WAIT_S, WAIT_MAX_S = 30, 3600
+
+
+def wait_after(failures: int) -> int:
+    """Return for how many seconds no code is checked after so many wrong ones; the time doubles each time."""
+    return 0 if failures < CODES_MAX else min(WAIT_S << min(failures - CODES_MAX, 10), WAIT_MAX_S)
+
+
 class Session(msgspec.Struct, frozen=True):
     """A row of `session`, without its token. Times are UTC microseconds."""
 

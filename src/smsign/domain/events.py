@@ -65,6 +65,8 @@ class Kind(StrEnum):
     ACCOUNT_CHANGED = "account.changed"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
     TOTP_CHANGED = "account.totp_changed"
+    CODE_FAILED = "account.code_failed"
+    RECOVERY_USED = "account.recovery_code_used"
     REASON_CHANGED = "reason.changed"
     APP_RECORDED = "app.recorded"
     ACCOUNT_RECORDED = "account.recorded"
@@ -73,6 +75,10 @@ class Kind(StrEnum):
 
 DECISIONS = frozenset({Kind.PASSED, Kind.REFUSED})
 """Decisions of auditors; callbacks in the vendor format deliver only these."""
+
+
+SECURITY = (Kind.PASSWORD_CHANGED, Kind.TOTP_CHANGED, Kind.CODE_FAILED, Kind.RECOVERY_USED)
+"""What a person should notice about their account."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsign.domain.accounts import Account, Invitation, Session
+from smsign.domain.accounts import Account, Invitation, SecondFactor, Session
 from smsign.errors import NotFound
 from smsign.storage.engine.protocol import Reader, Tx
 
@@ -95,10 +95,18 @@ async def update_totp(tx: Tx, account_id: int, sealed: bytes | None) -> None:
     await tx.run("DELETE FROM recovery_code WHERE account_id = $1", account_id)
 
 
-async def find_totp(db: Reader, account_id: int) -> tuple[bytes, int] | None:
-    """Return the sealed TOTP secret and the last time step used, or None."""
-    row = await db.one("SELECT totp_sealed, totp_used FROM account WHERE id = $1", account_id)
-    return (bytes(row[0]), int(row[1])) if row and row[0] is not None else None
+async def find_totp(db: Reader, account_id: int) -> SecondFactor | None:
+    """Return the second factor of an account, or None."""
+    row = await db.one(
+        "SELECT totp_sealed, totp_used, code_failures, code_wait_until FROM account WHERE id = $1", account_id
+    )
+    return SecondFactor(bytes(row[0]), *row[1:]) if row and row[0] is not None else None
+
+
+async def update_code_failures(tx: Tx, account_id: int, failures: int, *, wait_until: int) -> None:
+    """Set how many wrong codes there were since the last right one, and until when none is checked."""
+    sql = "UPDATE account SET code_failures = $2, code_wait_until = $3 WHERE id = $1"
+    await tx.run(sql, account_id, failures, wait_until)
 
 
 async def use_totp(tx: Tx, account_id: int, step: int) -> bool:

@@ -69,6 +69,14 @@ async def list_(db: Reader, subject: Subject, subject_id: int) -> list[Event]:
     return [Event(*row) for row in await db.all(_OF_SUBJECT, str(subject), subject_id)]
 
 
+async def list_security(db: Reader, account_id: int, *, limit: int) -> list[Event]:
+    """Return the newest events of an account that its owner should notice, the newest first."""
+    kinds = ", ".join(f"'{kind}'" for kind in events.SECURITY)
+    sql = f"""SELECT {_COLUMNS} FROM event WHERE subject = $1 AND subject_id = $2 AND kind IN ({kinds})
+      ORDER BY seq DESC LIMIT $3"""
+    return [Event(*row) for row in await db.all(sql, str(Subject.ACCOUNT), account_id, limit)]
+
+
 async def search(
     db: Reader,
     *,
