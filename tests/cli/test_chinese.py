@@ -55,7 +55,8 @@ def test_every_help_text_has_chinese() -> None:
 
 
 def test_every_text_of_the_table_is_used() -> None:
-    used = {*_texts(), *_strings(Path(click.__file__).parent, CLI, CLI.parent / "actions" / "doctor")}
+    used = {*_texts(), *_strings(Path(click.__file__).parent, CLI, CLI.parent / "actions")}
+    used |= {text.rstrip(": ") for text in used}
     assert set(chinese.words()) <= used
 
 
@@ -83,8 +84,21 @@ def test_every_fixed_text_of_a_command_has_chinese() -> None:
     assert [text for text in texts if text not in known] == []
 
 
+def test_every_description_of_a_progress_bar_has_chinese() -> None:
+    texts = []
+    for node in _nodes(CLI, CLI.parent / "actions"):
+        if isinstance(node, ast.Call):
+            described = node.args[:1] if "progress" in ast.unparse(node.func) else []
+            described += [each.value for each in node.keywords if each.arg == "doing"]
+            for each in described:
+                first = each.values[0] if isinstance(each, ast.JoinedStr) else each
+                texts += [text.partition(":")[0] for text in _fixed(first)]
+    assert {"copying", "comparing"} < set(texts)
+    assert set(texts) - {""} <= set(chinese.words())
+
+
 def test_every_message_of_a_command_is_in_both_languages() -> None:
-    shown = {"echo", "secho", "confirm", "UsageError", "BadParameter", "progress"}
+    shown = {"echo", "secho", "confirm", "UsageError", "BadParameter"}
     for node in _nodes(CLI):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in shown:
             message = node.args[0] if node.args else None

@@ -68,7 +68,10 @@ def _print_cells(lines: Iterable[Iterable[object]]) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar on a terminal; yields a function of (description, completed, total)."""
+    """Show a progress bar on a terminal; yields a function of (description, completed, total).
+
+    The description is translated up to a colon: "copying: signature".
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -78,9 +81,12 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     shown = Console(stderr=True)
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
         task = progress.add_task("")
-        yield lambda text, done, total: progress.update(
-            task, description=text, completed=done, total=total or None
-        )
+
+        def show(text: str, done: int, total: int) -> None:
+            doing, colon, what = text.partition(":")
+            progress.update(task, description=word(doing) + colon + what, completed=done, total=total or None)
+
+        yield show
 
 
 def status(value: int) -> Text:

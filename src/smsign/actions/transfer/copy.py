@@ -159,7 +159,7 @@ async def _fill(source: Bulk, target: Bulk, tables: Sequence[Table], progress: P
             async for page in pages:
                 await target.insert(table, page)
                 done += len(page)
-                progress(f"copying {table.name}", done, total)
+                progress(f"copying: {table.name}", done, total)
     progress("copying", total, total)
     return counts
 

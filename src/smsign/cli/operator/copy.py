@@ -122,7 +122,7 @@ async def _copy_blobs(rows: Bulk, blobs_from: str, blobs_to: str, progress: Any)
             source.get,
             lambda sha256, data: put_bytes(target, sha256, data),
             await list_hashes(target),
-            lambda done: progress(word("copying images"), done, total),
+            lambda done: progress("copying images", done, total),
         )
 
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from smsign.actions import ledger
-from smsign.cli.language import say, word
+from smsign.cli.language import say
 from smsign.cli.options import with_stores
 from smsign.cli.output import progress_bar, show_json
 from smsign.storage.open import Stores
@@ -38,12 +38,12 @@ async def verify(stores: Stores, *, quick: bool, against: Path | None, as_json: 
     since = await ledger.get_verified(stores.db) if quick else 0
     with progress_bar() as progress:
         verdict = await ledger.verify(
-            stores.db, lambda done: progress(word("verifying events"), done, 0), since=since
+            stores.db, lambda done: progress("verifying events", done, 0), since=since
         )
         if against is not None:
             with against.open(encoding="utf-8") as lines:
                 older = await ledger.compare(
-                    stores.db, lines, lambda done: progress(word("comparing ends"), done, 0)
+                    stores.db, lines, lambda done: progress("comparing ends", done, 0)
                 )
             verdict = ledger.add_faults(verdict, older)
     if verdict.fault is None:
