@@ -106,6 +106,7 @@ SETTINGS = {
             6,
             "Hours between garbage collections of unreferenced images and old Idempotency-Keys; 0: never.",
         ),
+        Setting("verify_hours", 1, "Hours between verifications of what changed in the ledger; 0: never."),
         Setting("deliver", 1, "1: the server delivers callbacks; 0: only `smsign worker` does."),
         Setting("callback_timeout", 10, "Timeout of a callback, in seconds.", worker=True),
         Setting(
@@ -136,6 +137,7 @@ _BOUNDS = {
     "image_pixels": (1, 1_000_000_000),
     "submissions_a_day": (0, 1_000_000_000),
     "sweep_hours": (0, 10_000),
+    "verify_hours": (0, 10_000),
     "deliver": (0, 1),
     "callback_timeout": (1, 60),
     "delivery_days": (0, 10_000),
@@ -172,6 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pixels: int
     submissions_a_day: int
     sweep_hours: int
+    verify_hours: int
     deliver: int
     callback_timeout: int
     callback_networks: str

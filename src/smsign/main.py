@@ -22,6 +22,7 @@ from smsign.http.service import Service, make_service
 from smsign.log import set_up
 from smsign.storage.open import open_stores
 from smsign.worker.deliverer import Deliverer
+from smsign.worker.ledger import verify_periodically
 from smsign.worker.sandbox import decide_test_signatures
 from smsign.worker.sender import make_sender
 
@@ -53,6 +54,11 @@ def make_app(
         gc.set_threshold(GC_THRESHOLD)
         if settings.sweep_hours:
             tasks.append(asyncio.create_task(_sweep_periodically(service)))
+        if settings.verify_hours:
+            checking = verify_periodically(
+                service.db, hours=settings.verify_hours, observe=metrics.observe_verification
+            )
+            tasks.append(asyncio.create_task(checking))
         tasks.append(asyncio.create_task(decide_test_signatures(service.db)))
         if settings.deliver:
             deliverer = Deliverer(stores, settings, sender, metrics.observe_delivery)

@@ -19,6 +19,8 @@ from smsign.storage.rows import events as rows
 
 _VERIFIED = "ledger_verified"
 """The name in `meta` of the newest event at the last verification without faults."""
+_STARTED = "ledger_verification"
+"""The name in `meta` of the time at which a server process last began to verify, UTC microseconds."""
 FAULTS_MAX = 100
 """How many faults one verification reports."""
 
@@ -78,6 +80,18 @@ async def get_verified(db: Database) -> int:
 async def put_verified(db: Database, last_event: int) -> None:
     """Store the newest event of a verification without faults."""
     await db.write(lambda tx: put_meta(tx, _VERIFIED, str(last_event)))
+
+
+async def claim_verification(db: Database, *, now: int, interval_us: int) -> bool:
+    """Return whether the caller is to verify: False if any process began to within the interval."""
+
+    async def change(tx: Tx) -> bool:
+        if now - int(await find_meta(tx, _STARTED) or 0) < interval_us:
+            return False
+        await put_meta(tx, _STARTED, str(now))
+        return True
+
+    return await db.write(change)
 
 
 async def list_ends(db: Database, *, since: int = 0) -> AsyncIterator[ChainEnd]:

@@ -36,6 +36,15 @@ _outbox_age = Gauge(
     "smsign_outbox_oldest_seconds", "Age of the oldest of them, in seconds.", multiprocess_mode="mostrecent"
 )
 
+_ledger_faults = Gauge(
+    "smsign_ledger_faults", "Faults that the last verification found.", multiprocess_mode="mostrecent"
+)
+_ledger_verified = Gauge(
+    "smsign_ledger_verified_timestamp_seconds",
+    "When the ledger was last verified by a server, in seconds since 1970.",
+    multiprocess_mode="mostrecent",
+)
+
 _children: dict[tuple[str, str, int, int], Histogram] = {}
 
 
@@ -51,6 +60,12 @@ def observe(route: str, method: str, status: int, code: int, seconds: float) -> 
 def observe_delivery(format: str, outcome: str, seconds: float) -> None:
     """Count one delivery attempt in a callback format, and the time that it took."""
     _delivery_seconds.labels(format, outcome).observe(seconds)
+
+
+def observe_verification(faults: int, at_s: float) -> None:
+    """Set the result of a verification of the ledger."""
+    _ledger_faults.set(faults)
+    _ledger_verified.set(at_s)
 
 
 def render(waiting: float, *, outbox: float, oldest_s: float) -> bytes:
