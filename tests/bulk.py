@@ -62,6 +62,7 @@ def _put(db: sqlite3.Connection, table: str, rows: Any) -> None:
 
 
 _COLUMNS = {
+    "account": "(id, name, roles, password, totp_sealed, totp_used, enabled, created_at)",
     "app": "(id, name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)",
 }
 
@@ -180,12 +181,16 @@ def _put_chains(
     chains.append(_chain(vault, "reason", number, [(Kind.REASON_CHANGED, "test:bulk", data)], START))
     _put(db, "event", _numbered(row for rows, _ in chains for row in rows))
     _put(db, "chain", (end for _, end in chains))
-    counts = [("accounts", 0, 5), ("apps", 0, apps)]
+    db.execute("DELETE FROM chain WHERE subject IN ('accounts', 'apps')")
+    _put(
+        db,
+        "chain",
+        (_end(vault, what, 0, count, GENESIS) for what, count in (("accounts", 5), ("apps", apps))),
+    )
     for app_id in range(1, apps + 1):
         count = sum(1 + n % apps == app_id for n in range(1, signatures + 1))
-        counts.append(("signatures", app_id, count))
-    db.execute("DELETE FROM chain WHERE subject IN ('accounts', 'apps')")
-    _put(db, "chain", (_end(vault, *count, GENESIS) for count in counts))
+        mac = seal(vault.ledger_key, "signatures", app_id, 0, b"%d" % count)
+        db.execute("INSERT INTO chain VALUES ('signatures', ?, ?, ?, ?)", (app_id, count, b"%d" % count, mac))
 
 
 def _numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -83,7 +83,7 @@ async def test_invalid_sql_raises_storage_error_and_changes_nothing(stores: Stor
 
 
 async def test_ids_are_never_reused(stores: Stores, settings: Settings) -> None:
-    async def insert(tx: Tx) -> tuple[int, bool, int] | None:
+    async def insert(tx: Tx) -> tuple[int, bool] | None:
         await tx.run(
             """INSERT INTO app (name, app_key, secret_mac, secret_sealed, sms_open, use_by_hand, created_at)
             VALUES ('a', 'k', $1, $1, 1, 0, 1) ON CONFLICT DO NOTHING""",

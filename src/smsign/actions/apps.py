@@ -91,6 +91,7 @@ async def create(
             tx, Subject.APP, app_id, Kind.APP_CREATED, actor=actor, now=now, data=data, first=True
         )
         await chains.count_one_more(tx, Counter.APPS)
+        await chains.put_signatures(tx, app_id, 0)
         return await rows.lock(tx, app_id)
 
     return await db.write(change)

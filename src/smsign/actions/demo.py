@@ -49,10 +49,9 @@ async def load(db: Database, vault: Vault, *, now: int) -> bool:
 
     async def submit(tx: Tx) -> None:
         actor = f"app:{KEYS.app_key}"
-        inserted = await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
-        assert inserted is not None, "the application is new"
+        await rows.insert(tx, app.id, content=CONTENT, now=now, signature_id=SIGN_ID)
         await rows.insert_version(tx, app.id, SIGN_ID, 1, submission, actor=actor, now=now)
-        await record_submitted(tx, app.id, SIGN_ID, submission, number=inserted[2], actor=actor, now=now)
+        await record_submitted(tx, app.id, SIGN_ID, submission, actor=actor, now=now)
         await put_meta(tx, _META, "loaded")
 
     await db.write(submit)

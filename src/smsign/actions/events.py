@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smsign.domain.events import Counter, Kind, Subject
+from smsign.domain.events import Kind, Subject
 from smsign.domain.signatures import Submission
 from smsign.storage.engine.protocol import Tx
 from smsign.storage.ledger import chains
@@ -32,15 +32,11 @@ async def record_submitted(
     signature_id: int,
     submission: Submission,
     *,
-    number: int,
     actor: str,
     now: int,
     has_callbacks: bool = True,
 ) -> None:
-    """Record the first event of a signature, the `number`-th of its application.
-
-    Raises: StorageError if another transaction has counted as many.
-    """
+    """Record the first event of a signature, and count it."""
     kind, data = Kind.SUBMITTED, {"app_id": app_id, **submission.event_data(1)}
     seq = await events.append(
         tx,
@@ -52,6 +48,6 @@ async def record_submitted(
         data=data,
         first=True,
     )
-    await chains.put_count(tx, Counter.SIGNATURES, app_id, number)
+    await chains.count_signature(tx, app_id)
     if has_callbacks:
         await outbox.insert(tx, kind, app_id=app_id, signature_id=signature_id, seq=seq, now=now)

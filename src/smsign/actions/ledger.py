@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
 from smsign.domain import events
 from smsign.domain.events import GENESIS, Counter, Event, Subject
 from smsign.domain.replay import Facts, differences, replay
-from smsign.errors import CorruptText, SetupError
+from smsign.errors import CorruptText
 from smsign.storage.engine.migrate import find_meta, put_meta
 from smsign.storage.engine.protocol import Database, Reader, Tx
 from smsign.storage.ledger import chains, facts
@@ -33,15 +33,6 @@ class Verdict(msgspec.Struct, frozen=True):
     fault: str | None = None
     faults: tuple[str, ...] = ()
     last_event: int = 0
-
-
-class ChainEnd(msgspec.Struct, frozen=True):
-    """The end of a chain, as it is stored outside the database; `hash` is empty for a count."""
-
-    subject: str
-    subject_id: int
-    seq: int
-    hash: str
 
 
 class _Count(msgspec.Struct):
@@ -69,6 +60,8 @@ async def verify(
     if sealed and not since:
         async for fault in _verify_counts(db):
             faults.append(fault)
+        if not faults:
+            await _seal_counts(db)
     return Verdict(count.chains, count.events, next(iter(faults), None), tuple(faults[:FAULTS_MAX]), last)
 
 
@@ -94,59 +87,10 @@ async def claim_verification(db: Database, *, now: int, interval_us: int) -> boo
     return await db.write(change)
 
 
-async def list_ends(db: Database, *, since: int = 0) -> AsyncIterator[ChainEnd]:
-    """Yield the ends of all chains; with `since`, of the chains with events behind that one."""
-    if since:
-        changed = await rows.list_changed(db.scan, since, await rows.get_last_id(db.scan))
-        for subject, subject_id in changed:
-            for end in (await chains.list_between(db.scan, subject, subject_id - 1, subject_id)).values():
-                yield _chain_end(end)
-        return
-    at = ("", 0)
-    while page := await chains.list_after(db.scan, *at, limit=facts.IDS):
-        at = (page[-1].subject, page[-1].subject_id)
-        for end in page:
-            yield _chain_end(end)
-
-
-async def compare(
-    db: Database, lines: Iterable[str], progress: Callable[[int], None] = lambda _: None
-) -> list[str]:
-    """Return what differs from earlier ends of chains, given as lines of JSON.
-
-    Raises: SetupError if a line is not one that `smsign events ends` printed.
-    """
-    faults: list[str] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            end = msgspec.json.decode(line, type=ChainEnd)
-        except msgspec.MsgspecError as error:
-            raise SetupError(
-                f"against: line {number} is not the end of a chain: {error}",
-                f"against：第 {number} 行不是链尾：{error}",
-            ) from error
-        name = f"{end.subject} {end.subject_id}"
-        if end.subject in set(Counter):
-            found = await chains.find(db.scan, end.subject, end.subject_id)
-            if found is None or found[0] < end.seq:
-                faults.append(f"{name}: the ledger counted {end.seq}, now {found[0] if found else 'none'}")
-        elif (hash_ := await rows.find_hash(db.scan, end.subject, end.subject_id, end.seq)) is None:
-            faults.append(f"{name}: event {end.seq} existed, and is missing")
-        elif hash_.hex() != end.hash:
-            faults.append(f"{name}: event {end.seq} or one before it was rewritten")
-        if number % facts.IDS == 0:
-            progress(number)
-    return faults
-
-
 def add_faults(verdict: Verdict, more: list[str]) -> Verdict:
     """Return the verdict with more faults."""
     faults = (*verdict.faults, *more)[:FAULTS_MAX]
     return msgspec.structs.replace(verdict, fault=next(iter(faults), None), faults=faults)
-
-
-def _chain_end(end: End) -> ChainEnd:
-    return ChainEnd(end.subject, end.subject_id, end.seq, "" if end.hash == GENESIS else end.hash.hex())
 
 
 async def _ranges(db: Database, since: int, last: int) -> AsyncIterator[tuple[Subject, int, int]]:
@@ -282,6 +226,27 @@ async def _miscounted(db: Reader, counter: Counter, after: int, until: int, key:
             faults.append(f"{what}: there are {number}, the ledger counts none")
         elif not end.is_sealed(key):
             faults.append(f"{what}: their number does not have the MAC of this secret key")
+        elif counter == Counter.SIGNATURES and int(end.hash) > number:
+            faults.append(f"{what}: there are {number}, the ledger counted {int(end.hash)}")
         elif end.seq != number:
             faults.append(f"{what}: there are {number}, the ledger counts {end.seq}")
     return faults
+
+
+async def _seal_counts(db: Database) -> None:
+    """Put the numbers of signatures that were verified under their MACs."""
+    after = -1
+    while after < facts.LAST:
+        until = await facts.find_bound(db.scan, Counter.SIGNATURES, after)
+        counted = await chains.list_between(db.scan, Counter.SIGNATURES, after, until)
+        if any(end.seq != int(end.hash) for end in counted.values()):
+
+            async def seal(tx: Tx, after: int = after, until: int = until) -> None:
+                await chains.lock(tx, Counter.SIGNATURES, after, until)
+                if not await _miscounted(tx, Counter.SIGNATURES, after, until, db.ledger_key):
+                    for end in (await chains.list_between(tx, Counter.SIGNATURES, after, until)).values():
+                        if end.seq != int(end.hash):
+                            await chains.put_signatures(tx, end.subject_id, end.seq)
+
+            await db.write(seal)
+        after = until

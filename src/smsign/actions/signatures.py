@@ -145,14 +145,13 @@ async def _insert(tx: Tx, app_id: int, submission: Submission, *, actor: str, no
     inserted = await rows.insert(tx, app_id, content=submission.content, now=now)
     if inserted is None:
         raise signatures.other_in_audit(await rows.find_in_audit(tx, app_id))
-    signature_id, has_callbacks, number = inserted
+    signature_id, has_callbacks = inserted
     await rows.insert_version(tx, app_id, signature_id, 1, submission, actor=actor, now=now)
     await record_submitted(
         tx,
         app_id,
         signature_id,
         submission,
-        number=number,
         actor=actor,
         now=now,
         has_callbacks=has_callbacks,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from smsign.actions import ends as ends_actions
 from smsign.actions import ledger
 from smsign.cli.language import say
 from smsign.cli.options import with_stores
@@ -42,7 +43,7 @@ async def verify(stores: Stores, *, quick: bool, against: Path | None, as_json: 
         )
         if against is not None:
             with against.open(encoding="utf-8") as lines:
-                older = await ledger.compare(
+                older = await ends_actions.compare(
                     stores.db, lines, lambda done: progress("comparing ends", done, 0)
                 )
             verdict = ledger.add_faults(verdict, older)
@@ -72,5 +73,5 @@ async def ends(stores: Stores, *, as_json: bool) -> None:  # noqa: ARG001
     Store them where nobody can change them: `smsign events verify --against FILE` finds what was rewritten
     or removed since, even by someone who has the database and the secret key.
     """
-    async for end in ledger.list_ends(stores.db):
+    async for end in ends_actions.list_ends(stores.db):
         click.echo(msgspec.json.encode(end).decode())

@@ -12,22 +12,21 @@ _COLUMNS = "subject, subject_id, seq, hash, mac"
 _PUT = f"INSERT INTO chain ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5)"
 _UPDATE = """ ON CONFLICT (subject, subject_id)
   DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac"""
-_COUNT = f"""{_PUT} ON CONFLICT (subject, subject_id) DO UPDATE
-  SET seq = CASE WHEN chain.seq < excluded.seq THEN excluded.seq END, mac = excluded.mac"""
-"""Fails on a count that was read before another transaction changed it: `seq` must not be NULL."""
+_COUNT_SIGNATURE = f"""UPDATE chain SET seq = seq + 1
+  WHERE subject = '{Counter.SIGNATURES}' AND subject_id = $1"""
 _FIND = f"SELECT {_COLUMNS} FROM chain WHERE subject = $1 AND subject_id = $2"
 _BETWEEN = f"""SELECT {_COLUMNS} FROM chain
   WHERE subject = $1 AND subject_id > $2 AND subject_id <= $3 ORDER BY subject_id"""
 _AFTER = f"""SELECT {_COLUMNS} FROM chain
   WHERE (subject, subject_id) > ($1, $2) ORDER BY subject, subject_id LIMIT $3"""
 
-COUNT_OF_APP = f"""(SELECT seq FROM chain
-  WHERE chain.subject = '{Counter.SIGNATURES}' AND chain.subject_id = signature.app_id)"""
-"""How many signatures the application of a row of `signature` has."""
-
 
 class End(msgspec.Struct, frozen=True):
-    """The end of a chain, or a count: then `seq` is the number and `hash` is empty."""
+    """The end of a chain, or a count: then `seq` is the number.
+
+    `hash` of a count of signatures is the number at the last verification, in digits: only that is under the
+    MAC, because a create adds one and must not take longer.
+    """
 
     subject: str
     subject_id: int
@@ -37,7 +36,7 @@ class End(msgspec.Struct, frozen=True):
 
     def is_sealed(self, key: bytes) -> bool:
         """Return whether the MAC is the one under `key`."""
-        return self.mac == events.seal(key, self.subject, self.subject_id, self.seq, self.hash)
+        return self.mac == _mac(key, self.subject, self.subject_id, self.seq, self.hash)
 
 
 async def put(tx: Tx, subject: str, subject_id: int, seq: int, digest: bytes) -> None:
@@ -45,18 +44,20 @@ async def put(tx: Tx, subject: str, subject_id: int, seq: int, digest: bytes) ->
     await tx.run(_PUT + _UPDATE, *_row(tx, subject, subject_id, seq, digest))
 
 
-async def put_count(tx: Tx, counter: Counter, subject_id: int, count: int) -> None:
-    """Set how many rows there are.
-
-    Raises: StorageError if another transaction has counted as many.
-    """
-    await tx.run(_COUNT, *_row(tx, counter, subject_id, count, GENESIS))
-
-
 async def count_one_more(tx: Tx, counter: Counter) -> None:
     """Count a new account or application; the row stays locked until the transaction ends."""
     row = await tx.one(_FIND + " {lock}", str(counter), 0)
-    await put_count(tx, counter, 0, (int(row[2]) if row else 0) + 1)
+    await put(tx, counter, 0, (int(row[2]) if row else 0) + 1, GENESIS)
+
+
+async def put_signatures(tx: Tx, app_id: int, count: int) -> None:
+    """Set how many signatures an application has, now and at the last verification."""
+    await put(tx, Counter.SIGNATURES, app_id, count, b"%d" % count)
+
+
+async def count_signature(tx: Tx, app_id: int) -> None:
+    """Count a new signature of an application."""
+    await tx.run(_COUNT_SIGNATURE, app_id)
 
 
 async def find(db: Reader, subject: str, subject_id: int) -> tuple[int, bytes] | None:
@@ -93,5 +94,8 @@ async def list_after(db: Reader, subject: str, subject_id: int, *, limit: int) -
 
 
 def _row(tx: Tx, subject: str, subject_id: int, seq: int, digest: bytes) -> tuple[object, ...]:
-    mac = events.seal(tx.ledger_key, subject, subject_id, seq, digest)
-    return str(subject), subject_id, seq, digest, mac
+    return str(subject), subject_id, seq, digest, _mac(tx.ledger_key, subject, subject_id, seq, digest)
+
+
+def _mac(key: bytes, subject: str, subject_id: int, seq: int, digest: bytes) -> bytes:
+    return events.seal(key, subject, subject_id, 0 if subject == Counter.SIGNATURES else seq, digest)

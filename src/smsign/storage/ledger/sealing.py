@@ -62,5 +62,6 @@ async def _count(tx: Tx) -> None:
     for counter in (Counter.ACCOUNTS, Counter.APPS):
         found = await facts.count(tx, counter, 0, 0)
         await chains.put(tx, counter, 0, found.get(0, 0), GENESIS)
-    for app_id, number in (await facts.count(tx, Counter.SIGNATURES, 0, facts.LAST)).items():
-        await chains.put(tx, Counter.SIGNATURES, app_id, number, GENESIS)
+    numbers = await facts.count(tx, Counter.SIGNATURES, 0, facts.LAST)
+    for (app_id,) in await tx.all("SELECT id FROM app"):
+        await chains.put_signatures(tx, app_id, numbers.get(app_id, 0))

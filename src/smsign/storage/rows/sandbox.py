@@ -59,5 +59,6 @@ async def delete_all_but(tx: Tx, app_id: int) -> None:
     [first] = await events.list_(tx, Subject.APP, app_id)
     await chains.put(tx, Subject.APP, app_id, first.seq, first.hash)
     await chains.put(tx, Counter.APPS, 0, 1, GENESIS)
+    await chains.put_signatures(tx, app_id, 0)
     await tx.run("DELETE FROM app WHERE id <> $1", app_id)
     await tx.run("UPDATE app SET in_use_id = NULL, sms_open = 1, use_by_hand = 0, submissions_a_day = 0")

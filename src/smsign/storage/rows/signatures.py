@@ -11,7 +11,6 @@ from smsign.domain.images import Image
 from smsign.domain.sandbox import PENDING
 from smsign.domain.signatures import ID_MAX, Signature, Status, Submission, Version
 from smsign.storage.engine.protocol import Reader, Tx
-from smsign.storage.ledger.chains import COUNT_OF_APP
 
 COLUMNS = "id, app_id, content, status, version, created_at, submitted_at"
 
@@ -143,10 +142,8 @@ async def count_in_audit(db: Reader, *, up_to: int | None = None) -> int:
 
 async def insert(
     tx: Tx, app_id: int, *, content: str, now: int, signature_id: int | None = None
-) -> tuple[int, bool, int] | None:
-    """Insert a signature in the audit; return its id, whether the application has callbacks, and its number.
-
-    The number counts the signatures of the application, those that are deleted too.
+) -> tuple[int, bool] | None:
+    """Insert a signature in the audit; return its id and whether the application has callbacks.
 
     Returns None if the application has another one in the audit. The engine assigns a new id,
     unless `signature_id` is given (for demonstration data).
@@ -158,13 +155,13 @@ async def insert(
         VALUES ({"$4, " if given else ""}$1, $2, 0, 1, $3, $3)
         ON CONFLICT (app_id) WHERE status = 0 AND deleted_at IS NULL DO NOTHING
         RETURNING id, EXISTS (SELECT 1 FROM callback
-          WHERE callback.app_id = signature.app_id AND callback.deleted_at IS NULL), {COUNT_OF_APP}""",
+          WHERE callback.app_id = signature.app_id AND callback.deleted_at IS NULL)""",
         app_id,
         content,
         now,
         *([signature_id] if given else []),
     )
-    return (int(row[0]), bool(row[1]), (row[2] or 0) + 1) if row else None
+    return (int(row[0]), bool(row[1])) if row else None
 
 
 async def update_resubmitted(tx: Tx, signature: Signature, *, content: str, now: int) -> None:
