@@ -8,6 +8,7 @@
     │   ├── SetupError          a setting, key or data folder that smsign cannot work with
     │   └── StorageError        the database or the blob store failed, or could not be reached
     │       ├── TooManyConnections  the database server has no connection left
+    │       ├── DamagedImage    the bytes of an image are missing, or not those that were stored
     │       └── CorruptText     a row contains bytes that are not text
     └── Conflict                a unique index rejected a row
 
@@ -171,6 +172,10 @@ class StorageError(UserError):
 
 class TooManyConnections(StorageError):
     """The database server accepts no more connections."""
+
+
+class DamagedImage(StorageError):
+    """The bytes of a stored image are missing, or not those that were stored: none of them may be shown."""
 
 
 class CorruptText(StorageError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from smsign.actions import blobs as actions
-from smsign.errors import NotFound, SetupError, StorageError
+from smsign.errors import DamagedImage, NotFound, SetupError, StorageError
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.blobs.upload import sweep_spool
 from smsign.storage.open import Stores, open_blobs
@@ -122,6 +122,14 @@ async def test_a_sweep_removes_only_old_blobs_that_no_row_names(stores: Stores, 
     with pytest.raises(NotFound):
         await stores.blobs.get(orphan)
     assert list(stores.blobs.spool.iterdir()) == []
+
+
+async def test_bytes_that_are_not_those_of_the_hash_are_not_returned(blobs: Blobs) -> None:
+    sha256, file = hashlib.sha256(b"evidence").hexdigest(), blobs.spool / "other"
+    file.write_bytes(b"forgery")
+    await blobs.put(sha256, file)
+    with pytest.raises(DamagedImage, match=sha256):
+        await blobs.get(sha256)
 
 
 async def test_a_sweep_removes_the_spool_files_of_killed_uploads(blobs: Blobs) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from smsign.actions import images
 from smsign.actions import signatures as actions
 from smsign.api.errors import detail
 from smsign.api.etags import is_known, not_modified, tagged
@@ -14,7 +15,7 @@ from smsign.domain.events import Event, Subject, public_actor
 from smsign.domain.images import SLOTS, Image
 from smsign.domain.listing import cursor_of, make_filters
 from smsign.domain.signatures import ID_MAX, Signature, Status
-from smsign.errors import ApiError, Code
+from smsign.errors import ApiError, Code, DamagedImage
 from smsign.http.multipart import MultipartBody, read_form
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response, encode, sign_id
@@ -106,7 +107,7 @@ async def show_image(
     name = f'attachment; filename="{signature.id}-{n}-{slot}.{image.type}"'
     return Response(
         200,
-        await service.blobs.get(image.sha256),
+        await _read(service, signature, image),
         (
             (b"content-type", _TYPES[image.type]),
             (b"content-disposition", name.encode()),
@@ -115,6 +116,20 @@ async def show_image(
             *headers,
         ),
     )
+
+
+async def _read(service: Service, signature: Signature, image: Image) -> bytes:
+    try:
+        return await images.read(service.blobs, image, signature_id=signature.id)
+    except DamagedImage as error:
+        raise ApiError.of(
+            Code.SERVER_ERROR,
+            image.slot,
+            "missing or damaged in the store",
+            "在存储中缺失或已损坏",
+            "ask the operator of the service to restore it from a backup",
+            "请联系服务的运维人员从备份恢复",
+        ) from error
 
 
 async def withdraw(service: Service, request: Request, app: App, signature: Signature) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smsign.actions import images as actions
 from smsign.console.context import Context, not_found
 from smsign.http.wire import Response
 from smsign.storage.blobs.decoder import on_decoder, preview
@@ -26,7 +27,7 @@ async def show(ctx: Context, signature: int, version: int, slot: str) -> Respons
     image = next((each for each in images if each.slot == slot), None)
     if image is None:
         raise not_found()
-    data = await ctx.service.blobs.get(image.sha256)
+    data = await actions.read(ctx.service.blobs, image, signature_id=found.id)
     if ctx.query["size"] == "original":
         name = f'attachment; filename="{found.id}-{version}-{slot}.{image.type}"'.encode()
         kind = _TYPES[image.type]

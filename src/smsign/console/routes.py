@@ -30,7 +30,7 @@ from smsign.console import (
 )
 from smsign.console.context import HOME, Context, not_found
 from smsign.domain.accounts import Role
-from smsign.errors import ApiError, Code, InvalidInput, NotFound
+from smsign.errors import ApiError, Code, DamagedImage, InvalidInput, NotFound
 from smsign.http.router import Router, known_method
 from smsign.http.service import Service
 from smsign.http.wire import Request, Response
@@ -128,6 +128,8 @@ async def handle(service: Service, request: Request) -> Response:
         return ctx.message(404, ctx.t("Not found"), error.text.to(ctx.language))
     except InvalidInput as error:
         return ctx.message(422, ctx.t("Could not complete the request"), error.text.to(ctx.language))
+    except DamagedImage as error:
+        return ctx.message(500, ctx.t("Image damaged"), error.text.to(ctx.language))
     except ApiError as error:
         if error.code == Code.OUT_OF_FREQ:
             text = ctx.t("Wait {n} seconds, then try again.", n=error.retry_after_s)

@@ -178,6 +178,15 @@ async def test_missing_and_unreferenced_images_are_found(filled: Settings) -> No
     assert found.state == WRONG
 
 
+async def test_a_changed_image_is_found_by_a_deep_check(filled: Settings) -> None:
+    named = hashlib.sha256(noise()).hexdigest()
+    assert (await _validate(filled, deep=True))["images"].state == OK
+    (filled.folder / "blobs" / named[:2] / named[2:4] / named).write_bytes(noise(seed=8))
+    assert (await _validate(filled))["images"].state == OK
+    found = (await _validate(filled, deep=True))["images"]
+    assert (found.state, named in found.what.en) == (WRONG, True)
+
+
 async def test_loose_permissions_and_a_lost_key_are_found(filled: Settings) -> None:
     filled.key_file.chmod(0o644)
     assert "chmod 600" in (await _validate(filled))["secret key"].fix.en

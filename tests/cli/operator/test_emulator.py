@@ -76,6 +76,7 @@ def _walk(emulator: Emulator) -> list[tuple[int, str]]:
     return seen
 
 
+@pytest.mark.slow
 def test_the_emulator_is_ready_in_a_second_and_shows_all_states_in_two(engine: str) -> None:
     ready_s, walk_s = [], []
     for _ in range(TRIES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from smsign.actions import ledger
 from smsign.actions.blobs import AGE_S
 from smsign.actions.doctor.finding import OK, WARNING, WRONG, Context, Finding, about, same, span
-from smsign.errors import SmsignError, Text
+from smsign.errors import DamagedImage, NotFound, SmsignError, Text
 from smsign.storage.blobs.store import Blobs
 from smsign.storage.open import open_blobs
 from smsign.storage.rows import health
@@ -72,6 +72,7 @@ async def check_images(ctx: Context) -> Finding:
         blobs = open_blobs(url, data=ctx.at.folder)
         await blobs.check()
         missing, stored, orphans = await _compare(ctx, blobs)
+        damaged = await _find_damaged(ctx, blobs) if ctx.at.deep else []
     except SmsignError as error:
         fix = Text(
             "check --blobs, its permissions, and the AWS_… variables", "检查 --blobs、其权限以及 AWS_… 变量"
@@ -81,6 +82,13 @@ async def check_images(ctx: Context) -> Finding:
         what = Text(
             f"{len(missing):,} referenced by rows are missing: {missing[0]}",
             f"缺失 {len(missing):,} 张被引用的图片：{missing[0]}",
+        )
+        fix = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
+        return Finding(check, WRONG, what, fix)
+    if damaged:
+        what = Text(
+            f"{len(damaged):,} are not what was stored: {damaged[0]}",
+            f"{len(damaged):,} 张图片与保存时不一致：{damaged[0]}",
         )
         fix = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
         return Finding(check, WRONG, what, fix)
@@ -112,3 +120,19 @@ async def _compare(ctx: Context, blobs: Blobs) -> tuple[list[str], int, int]:
             orphans += 1
         ctx.progress("listing blobs", stored, max(total, stored))
     return sorted(sha256.hex() for sha256 in missing), stored, orphans
+
+
+async def _find_damaged(ctx: Context, blobs: Blobs) -> list[str]:
+    """Read all blobs that rows reference; return those whose bytes are not those of their hash."""
+    damaged, done = [], 0
+    async for page in ctx.rows.images():
+        for sha256 in page:
+            try:
+                await blobs.get(sha256)
+            except DamagedImage:
+                damaged.append(sha256)
+            except NotFound:
+                pass  # reported as missing
+            done += 1
+        ctx.progress("reading images", done, 0)
+    return damaged

@@ -34,6 +34,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     key_file: Path
     now: int
+    deep: bool = False
+    """Whether the bytes of all images are read and compared with their hashes."""
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
-from smsign.errors import NotFound
+from smsign.errors import DamagedImage, NotFound
 from smsign.storage.blobs.store import Blobs
 
 CONCURRENCY = 8
@@ -48,7 +48,7 @@ async def copy_blobs(
         async with slots:
             try:
                 data = await get(sha256)
-            except NotFound:
+            except (NotFound, DamagedImage):
                 data = b""
             if hashlib.sha256(data).hexdigest() != sha256:
                 copied.lost.append(sha256)

@@ -26,8 +26,9 @@ _REMOVE_ONE = Text("remove one of them", "请删除其中之一")
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Read all images and compare them with their hashes too.")
 @with_settings
-async def doctor(settings: Settings, *, as_json: bool) -> None:
+async def doctor(settings: Settings, *, deep: bool, as_json: bool) -> None:
     """Diagnose the installation and suggest fixes; read-only.
 
     Checks settings, permissions, disk, clock, schema, secret key, integrity of the database, ledger, outbox
@@ -40,6 +41,7 @@ async def doctor(settings: Settings, *, as_json: bool) -> None:
         key=settings.secret_key,
         key_file=settings.key_file,
         now=now(),
+        deep=deep,
     )
     found = [Finding("settings", WARNING, what, fix) for what, fix in check_environment(os.environ)]
     found = found or [Finding("settings", OK, Text(*_NO_PROBLEM))]

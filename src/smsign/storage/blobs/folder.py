@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
+import stat
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from smsign.errors import NotFound, StorageError
+from smsign.storage.blobs.store import damaged, verified
 from smsign.storage.files import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -62,10 +65,12 @@ class FolderBlobs:
     async def get(self, sha256: str) -> bytes:
         """Return the bytes."""
         try:
-            return await asyncio.to_thread(self._path(sha256).read_bytes)
+            return verified(sha256, await asyncio.to_thread(_read, self._path(sha256)))
         except FileNotFoundError:
             raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENOTDIR):  # no file that smsign wrote
+                raise damaged(sha256) from error
             raise StorageError(
                 f"blobs: cannot read an image: {error.strerror}", f"blobs：无法读取图片：{error.strerror}"
             ) from error
@@ -121,6 +126,14 @@ class FolderBlobs:
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a regular file; symbolic links, devices and pipes are not followed."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        return file.read()
 
 
 def _rename_back(aside: Path) -> Path:

@@ -17,6 +17,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from smsign.errors import NotFound, StorageError
+from smsign.storage.blobs.store import verified
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -57,7 +58,7 @@ class S3Blobs:
         """Return the bytes."""
         try:
             found = await obstore.get_async(self._store, _key(sha256))
-            return bytes(await found.bytes_async())
+            return verified(sha256, bytes(await found.bytes_async()))
         except FileNotFoundError:
             raise NotFound(f"there is no image {sha256}", f"没有图片 {sha256}") from None
         except (BaseError, OSError) as error:

@@ -6,9 +6,30 @@ and no name from outside ever becomes a path.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
+
+from smsign.errors import DamagedImage
+
+
+def verified(sha256: str, data: bytes) -> bytes:
+    """Return the bytes of a blob if they are those of its name.
+
+    Raises: DamagedImage.
+    """
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise damaged(sha256)
+    return data
+
+
+def damaged(sha256: str) -> DamagedImage:
+    """Return the error of a blob that is not what was stored."""
+    return DamagedImage(
+        f"image {sha256} is not the one that was stored; restore it from a backup",
+        f"图片 {sha256} 与保存时不一致，请从备份恢复",
+    )
 
 
 class Blobs(Protocol):
@@ -24,9 +45,9 @@ class Blobs(Protocol):
         """
 
     async def get(self, sha256: str) -> bytes:
-        """Return the bytes.
+        """Return the bytes, checked against the hash.
 
-        Raises: NotFound, StorageError.
+        Raises: NotFound, DamagedImage, StorageError.
         """
 
     def names(self) -> AsyncIterator[tuple[str, float]]:
