@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 
 from tests.images import noise
 from tests.running import Server
 
 
-def test_create_refuse_modify_pass_query_and_delete(server: Server) -> None:
+def test_create_refuse_modify_pass_query_and_delete(start: Callable[..., Server]) -> None:
+    server = start()
     app = server.make_app()
     with httpx.Client(base_url=server.url, auth=app.auth) as api:
         created = api.post("/v1/sign", files={"sign": (None, "极光推送"), "image0": ("a.png", noise())})
