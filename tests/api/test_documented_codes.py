@@ -11,9 +11,12 @@ import pytest
 
 from smsign.actions import apps as app_actions
 from smsign.api.errors import STATUS
+from smsign.domain.events import Kind, Subject
+from smsign.domain.replay import fingerprint
 from smsign.storage.engine.protocol import Tx
 from smsign.storage.rows import apps as app_rows
 from smsign.storage.rows import callbacks as callback_rows
+from smsign.storage.rows import events
 from tests.api.api import api
 from tests.api.raw import basic
 from tests.api.test_document import BY_NUMBER, OPERATIONS, codes_of
@@ -72,15 +75,19 @@ class World:
         found = await app_rows.get(stores.db.read, self.app.app_key)
 
         async def change(tx: Tx) -> int:
-            return await callback_rows.insert(
+            url, actor = "https://example.com/", "test:operator"
+            callback_id = await callback_rows.insert(
                 tx,
                 app_id=found.id,
-                url="https://example.com/",
+                url=url,
                 format="vendor",
                 decisions_only=True,
                 secret_sealed=None,
                 now=1,
             )
+            data = {"callback_id": callback_id, "url": fingerprint(url), "secret": None}
+            await events.append(tx, Subject.APP, found.id, Kind.CALLBACK_ADDED, actor=actor, now=1, data=data)
+            return callback_id
 
         return int(await stores.db.write(change))
 

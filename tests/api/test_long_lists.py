@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,7 +40,8 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_slowest_page_of_each_filter_is_fast(server: Server) -> None:
+def test_the_slowest_page_of_each_filter_is_fast(start: Callable[..., Server]) -> None:
+    server = start()
     key = server.make_app()
 
     async def work(stores: Any) -> dict[str, float]:
