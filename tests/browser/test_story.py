@@ -152,7 +152,7 @@ def test_of_two_auditors_who_take_one_signature_only_one_gets_it(
         page.route("**/desk/live", lambda _: None)
     url = f"{server.url}/v1/sign"
     (key,) = server.make_apps(1)
-    for _ in range(15 if engine == "sqlite" else 10):
+    for _ in range(10 if engine == "sqlite" else 5):
         sign_id = httpx.post(url, auth=key.auth, data={"sign": "竞争"}, files={"image0": noise()}).json()[
             "sign_id"
         ]

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from smsign.actions.events import record
 from smsign.domain.apps import App
-from smsign.domain.events import Kind
+from smsign.domain.events import Kind, Subject
+from smsign.domain.replay import fingerprint
 from smsign.storage.engine.protocol import Tx
 from smsign.storage.open import Stores
+from smsign.storage.rows import events
 from tests.running import Key
 from tests.steps import clock, decide, make_app, submit
 
@@ -19,13 +21,18 @@ async def add_paused_callbacks(stores: Stores, keys: Sequence[Key]) -> None:
 
     async def change(tx: Tx) -> None:
         for key in keys:
-            await tx.run(
+            row = await tx.one(
                 """INSERT INTO callback
                   (app_id, url, form, decisions_only, state, why, failures, created_at)
                 SELECT id, 'https://example.com', 'standard', 0, 'paused', 'by_hand', 0, 1
-                FROM app WHERE app_key = $1""",
+                FROM app WHERE app_key = $1 RETURNING id, app_id""",
                 key.app_key,
             )
+            assert row is not None
+            added = {"callback_id": row[0], "url": fingerprint("https://example.com"), "secret": None}
+            paused = {"callback_id": row[0], "why": "by_hand"}
+            for kind, data in ((Kind.CALLBACK_ADDED, added), (Kind.CALLBACK_PAUSED, paused)):
+                await events.append(tx, Subject.APP, row[1], kind, actor="test:operator", now=1, data=data)
 
     await stores.db.write(change)
 

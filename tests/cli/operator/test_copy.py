@@ -109,9 +109,9 @@ async def test_a_copy_killed_twice_is_resumed_and_equal_row_by_row(
     copied = await asyncio.to_thread(_copy, source, target)
     print(f"{copied['rows']:,} rows, the last of three runs {time.monotonic() - started:.1f} s")  # noqa: T201
     assert copied["resumed"]
-    assert copied["chains"] == SIGNATURES
     theirs = await all_rows(target)
     ours = await all_rows(source)
+    assert copied["chains"] == len(ours["chain"]) > SIGNATURES
     assert theirs.keys() == ours.keys()
     for table, rows in ours.items():
         assert theirs[table] == rows, table
