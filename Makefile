@@ -26,8 +26,9 @@ test: $(VENV)/dev.done $(VENV)/bench.done $(VENV)/docs.done $(VENV)/node_modules
 	@echo "Browser and packages, one process a file …" && $(BIN)/pytest -n 2 --dist loadfile -m "(browser or whole_file) and not slow" $(TESTS)
 	@echo "Tests that need the machine to themselves: crashes, races, timing …" && $(BIN)/pytest -m slow $(TESTS)
 
-quick: $(VENV)/dev.done ## run the quick tests: SQLite, no browser, no commands, no crashes; less than 20 s
-	@$(BIN)/pytest -n auto -m "not slow and not process and not whole_file and not browser and not postgres" $(TESTS)
+quick: $(VENV)/dev.done ## run the quick tests: SQLite, no servers, no commands, no browser; about 20 s
+	@$(BIN)/pytest -n auto -m "not slow and not process and not whole_file and not browser and not postgres" \
+		--ignore tests/browser --ignore tests/openapi $(TESTS)
 
 coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 coverage: $(VENV)/dev.done $(VENV)/node_modules ## measure test coverage of src (at least 90%): all tests but crashes and browser

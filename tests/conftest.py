@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts a server: the quick tests leave it out."""
     for item in items:
-        if {"start", "s3"} & set(getattr(item, "fixturenames", ())):
+        if {"start", "server", "plain", "s3"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
 
 

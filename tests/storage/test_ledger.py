@@ -64,11 +64,10 @@ async def test_an_unmodified_ledger_verifies(stores: Stores) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("page", [1, 1000])
 async def test_tampering_is_found_and_named(
-    stores: Stores, tampering: str, named: str, page: int, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, tampering: str, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "IDS", page)
+    monkeypatch.setattr(facts, "IDS", 1)  # test_tampering reads in full steps
     await _fill(stores)
 
     async def tamper(tx: Tx) -> None:
