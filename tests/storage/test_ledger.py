@@ -96,6 +96,18 @@ async def test_invalid_utf8_in_an_event_is_found_and_located(stores: Stores, sub
     )
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
+async def test_invalid_utf8_in_a_forged_row_below_all_ids_is_located(stores: Stores) -> None:
+    await _fill(stores)
+
+    async def tamper(tx: Tx) -> None:
+        await tx.run("UPDATE event SET data = CAST(x'ff' AS TEXT), subject_id = -7 WHERE subject = 'app'")
+
+    await stores.db.write(tamper)
+    faults = (await ledger.verify(stores.db)).faults
+    assert "app -7: a text that is not UTF-8, in an event or a row" in faults
+
+
 async def test_a_correctly_hashed_event_behind_the_end_of_its_chain_is_found(stores: Stores) -> None:
     sign_id = await _fill(stores)
     head = await chains.find(stores.db.read, "signature", sign_id)

@@ -132,6 +132,10 @@ TAMPERINGS: dict[str, tuple[Change, str]] = {
         ),
         'signature 1: version 1: image0 is "abc", the ledger has nothing',
     ),
+    "a field with personal data, which is not quoted": (
+        sql("""UPDATE version SET fields = '{"legalPersonName":"王伟"}' WHERE signature_id = 1"""),
+        "signature 1: version 1: fields differ from the ledger: legalPersonName",
+    ),
     "a version more": (
         sql(
             """INSERT INTO version (signature_id, n, app_id, content, fields, actor, submitted_at)

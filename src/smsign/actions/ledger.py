@@ -189,11 +189,10 @@ async def _find_corrupt(
         return
     if until == facts.LAST:
         until = await facts.find_last(db.scan, subject)
-    middle = max(after, 0) + (until - max(after, 0)) // 2
+    middle = (after + until) // 2
     for low, high in ((after, middle), (middle, until)):
-        if low < high:
-            async for fault in _verify_range(db, subject, low, high, count, sealed):
-                yield fault
+        async for fault in _verify_range(db, subject, low, high, count, sealed):
+            yield fault
 
 
 async def _verify_counts(db: Database) -> AsyncIterator[str]:

@@ -38,7 +38,13 @@ def differences(recorded: Mapping[str, object], found: Mapping[str, object]) -> 
     """Yield what differs between the audit log and the rows, in words."""
     for name in dict.fromkeys([*recorded, *found]):
         was, now = recorded.get(name), found.get(name)
-        if was != now and was is not UNKNOWN:
+        if was == now or was is UNKNOWN:
+            continue
+        if name.endswith(": fields") and isinstance(was, dict) and isinstance(now, dict):
+            # Personal data, which neither a log nor a page may quote.
+            changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+            yield f"{name} differ from the ledger: {', '.join(changed)}"
+        else:
             yield f"{name} is {_show(now)}, the ledger has {_show(was)}"
 
 

@@ -78,20 +78,19 @@ async def check_images(ctx: Context) -> Finding:
             "check --blobs, its permissions, and the AWS_… variables", "检查 --blobs、其权限以及 AWS_… 变量"
         )
         return Finding(check, WRONG, about(error), fix)
+    restore = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
     if missing:
         what = Text(
             f"{len(missing):,} referenced by rows are missing: {missing[0]}",
             f"缺失 {len(missing):,} 张被引用的图片：{missing[0]}",
         )
-        fix = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
-        return Finding(check, WRONG, what, fix)
+        return Finding(check, WRONG, what, restore)
     if damaged:
         what = Text(
             f"{len(damaged):,} are not what was stored: {damaged[0]}",
             f"{len(damaged):,} 张图片与保存时不一致：{damaged[0]}",
         )
-        fix = Text(f"restore them from a backup into {url}", f"从备份恢复到 {url}")
-        return Finding(check, WRONG, what, fix)
+        return Finding(check, WRONG, what, restore)
     if orphans:
         what = Text(
             f"{orphans:,} older than a day are not referenced by any row",
